@@ -1,0 +1,127 @@
+import { z } from "zod";
+import {
+  baseUrl,
+  choice,
+  duration,
+  flag,
+  isLoopback,
+  type ListenAddress,
+  listenAddress,
+  secret,
+  size,
+  storageAddress,
+  text,
+  webUrls,
+  words,
+} from "./config/forms.ts";
+import { type Parsed, parseSettings, type Sources } from "./config/parse.ts";
+
+/**
+ * Every setting, once: its type, default, check and description. `grpcListen` here is
+ * `grpc_listen` in the settings file and USHER_GRPC_LISTEN in the environment. After a change
+ * `npm run generate` writes docs/settings.md anew.
+ */
+export const settings = z
+  .object({
+    storage: storageAddress(
+      "sqlite:usher-data",
+      "Where tasks and users are kept. The folder is made if it is not there; one process at a time may use it.",
+    ),
+    grpcListen: listenAddress("127.0.0.1:50051", "Where gRPC is served."),
+    httpListen: listenAddress(
+      "127.0.0.1:8080",
+      "Where Connect, gRPC-Web, JSON and the health pages are served.",
+    ),
+    allowInsecureNetwork: flag(
+      false,
+      "Allows the listeners on addresses that other machines reach, though nothing is encrypted and no caller is asked who it is. Only for a network that you trust whole.",
+    ),
+    logLevel: choice(["debug", "info", "warn", "error"], "info", "The least that is logged."),
+    shutdownGrace: duration(
+      "10s",
+      "How long calls under way may go on after SIGTERM or SIGINT before they are cut off.",
+      { min: "1ms", max: "1h" },
+    ),
+
+    queue: z.object({
+      maxTaskSize: size(
+        "1MiB",
+        "The most that the payload and the attributes of one task may have together.",
+        { min: "1KiB", max: "64MiB" },
+      ),
+      maxRequestSize: size("16MiB", "The most that one request may have.", {
+        min: "64KiB",
+        max: "256MiB",
+      }),
+      cacheSize: size(
+        "256MiB",
+        "How much memory may keep payloads, so that a take need not read them from the database.",
+        { min: "0", max: "1024GiB" },
+      ),
+    }),
+
+    auth: z.object({
+      sessionLife: duration("7d", "How long a session lives after its start or its last renewal."),
+      sessionRenewBefore: duration(
+        "2d",
+        "How long before its end a session that is checked is renewed.",
+      ),
+      stateLife: duration("10m", "How long a user may take to sign in at a provider.", {
+        min: "1s",
+        max: "1d",
+      }),
+
+      facebook: z.object({
+        clientId: text("The app's id. Without it, sign-in by Facebook is off."),
+        clientSecret: secret("The app's secret. Without it, sign-in by Facebook is off."),
+        redirectUris: webUrls(
+          "Where Facebook may send users back to; a request names exactly one of these.",
+        ),
+        scope: words(["email", "public_profile"], "What a user is asked to share."),
+        trustEmail: flag(
+          false,
+          "Takes the emails that Facebook gives for verified, though it does not say so: whoever controls a Facebook account with an email then signs in as the user with that email.",
+        ),
+        allowUnsolicitedCodes: flag(
+          false,
+          "Accepts a code without a state, for front ends that send users to Facebook themselves. Such front ends must keep and compare a state of their own.",
+        ),
+        requestTimeout: duration("3s", "How long one request to Facebook may take.", {
+          min: "1ms",
+          max: "5m",
+        }),
+        graphUrl: baseUrl("https://graph.facebook.com/v26.0", "The Graph API, with its version."),
+        authUrl: baseUrl(
+          "https://www.facebook.com/v26.0/dialog/oauth",
+          "The page that asks the user.",
+        ),
+      }),
+    }),
+  })
+  .superRefine((config, context) => {
+    const complain = (path: string[], message: string) =>
+      context.addIssue({ code: "custom", path, message });
+    if (!config.allowInsecureNetwork) {
+      for (const key of ["grpcListen", "httpListen"] as const) {
+        if (!isLoopback(config[key].host)) complain([key], beyondLoopback(config[key]));
+      }
+    }
+    if (config.auth.sessionRenewBefore >= config.auth.sessionLife) {
+      complain(["auth", "sessionRenewBefore"], "must be shorter than auth.session_life");
+    }
+    if (config.queue.maxTaskSize > config.queue.maxRequestSize) {
+      complain(["queue", "maxTaskSize"], "must not be above queue.max_request_size");
+    }
+  });
+
+/** The settings of one server. Durations are in milliseconds, sizes in bytes. */
+export type Config = z.output<typeof settings>;
+
+/** Reads every setting, or answers each fault as a line for the operator; no line has a secret. */
+export function parseConfig(sources: Sources): Parsed<Config> {
+  return parseSettings(settings, sources);
+}
+
+function beyondLoopback({ host }: ListenAddress): string {
+  return `other machines could reach ${host} and nothing there is encrypted or asks who calls; listen on 127.0.0.1, or set allow_insecure_network to true`;
+}

@@ -1,0 +1,224 @@
+import { BlockList, isIP } from "node:net";
+import { z } from "zod";
+
+/** What the settings page and the reader of sources need to know of one setting. */
+export interface SettingInfo {
+  /** What the setting does, for its users. */
+  readonly about: string;
+  /** What may be written, for the page and for faults. */
+  readonly allowed: string;
+  /** The default as a user would write it; absent where a setting is not set by default. */
+  readonly fallback?: string;
+  /** Never shown; may come from a file as well. */
+  readonly secret: boolean;
+}
+
+/** Tells settings (the leaves of the schema) from groups, and holds what is known of each. */
+export const settingInfo = z.registry<SettingInfo>();
+
+/** A socket address to listen on; port 0 takes any free port. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where tasks and users are kept. */
+export interface StorageAddress {
+  readonly kind: "sqlite";
+  /** As written: relative to the working directory, or absolute. */
+  readonly folder: string;
+}
+
+const LONGEST_SHOWN = 60;
+const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const SIZE_UNITS = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8);
+loopback.addAddress("::1", "ipv6");
+
+/** Whether only this machine can reach a listener on `host`. */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  if (family === 0) return host.toLowerCase() === "localhost";
+  return loopback.check(host, family === 6 ? "ipv6" : "ipv4");
+}
+
+/** A length of time, read to milliseconds. */
+export function duration(fallback: string, about: string, limits = { min: "1ms", max: "3650d" }) {
+  const min = readDuration(limits.min) ?? 0;
+  const max = readDuration(limits.max) ?? Number.POSITIVE_INFINITY;
+  const allowed = `a duration such as 500ms, 3s, 15m, 12h or 7d, from ${limits.min} to ${limits.max}`;
+  return setting({ about, allowed, fallback, secret: false }, (text) => {
+    const value = readDuration(text);
+    return value !== undefined && value >= min && value <= max ? value : undefined;
+  });
+}
+
+/** A number of bytes. */
+export function size(fallback: string, about: string, limits: { min: string; max: string }) {
+  const min = readSize(limits.min) ?? 0;
+  const max = readSize(limits.max) ?? Number.POSITIVE_INFINITY;
+  const allowed = `bytes, or a number with KiB, MiB or GiB, from ${limits.min} to ${limits.max}`;
+  return setting({ about, allowed, fallback, secret: false }, (text) => {
+    const value = readSize(text);
+    return value !== undefined && value >= min && value <= max ? value : undefined;
+  });
+}
+
+/** true or false. */
+export function flag(fallback: boolean, about: string) {
+  const info = { about, allowed: "true or false", fallback: String(fallback), secret: false };
+  return setting(info, (text) => (text === "true" ? true : text === "false" ? false : undefined));
+}
+
+/** One of a few words. */
+export function choice<const T extends string>(words: readonly T[], fallback: T, about: string) {
+  const info = { about, allowed: `one of ${words.join(", ")}`, fallback, secret: false };
+  return setting(info, (text) => words.find((word) => word === text));
+}
+
+/** A host and a port to listen on. */
+export function listenAddress(fallback: string, about: string) {
+  const allowed =
+    "host:port, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080; port 0 is any free one";
+  return setting({ about, allowed, fallback, secret: false }, readListenAddress);
+}
+
+/** Where the data is. */
+export function storageAddress(fallback: string, about: string) {
+  const info = { about, allowed: "sqlite:<folder>", fallback, secret: false };
+  return setting(info, (text): StorageAddress | undefined => {
+    const folder = /^sqlite:(.+)$/.exec(text)?.[1];
+    return folder === undefined ? undefined : { kind: "sqlite", folder };
+  });
+}
+
+/** An http or https address to which paths are added; read without a slash at its end. */
+export function baseUrl(fallback: string, about: string) {
+  const allowed = "an http:// or https:// URL without user, query and fragment";
+  return setting({ about, allowed, fallback, secret: false }, (text) => {
+    const url = readWebUrl(text);
+    if (url === undefined || url.search !== "") return undefined;
+    return text.replace(/\/+$/, "");
+  });
+}
+
+/** Text that is not set by default. */
+export function text(about: string) {
+  return optionalText({ about, allowed: "text", secret: false });
+}
+
+/** Text that nobody may see and that is not set by default. */
+export function secret(about: string) {
+  return optionalText({ about, allowed: "text", secret: true });
+}
+
+/** Several words; none has a space or a comma in it. */
+export function words(fallback: readonly string[], about: string) {
+  const info = { about, allowed: "a list of words", fallback: fallback.join(","), secret: false };
+  return list(info, "a word", (item) => (/^[^\s,]+$/.test(item) ? item : undefined));
+}
+
+/** Several http or https addresses, kept to the letter, for they are compared so. */
+export function webUrls(about: string) {
+  const info = {
+    about,
+    allowed: "a list of http:// or https:// URLs",
+    fallback: "",
+    secret: false,
+  };
+  return list(info, "an http:// or https:// URL without user and fragment", (item) =>
+    readWebUrl(item) === undefined ? undefined : item,
+  );
+}
+
+function setting<T>(
+  info: SettingInfo & { fallback: string },
+  read: (text: string) => T | undefined,
+) {
+  return form(info.allowed, read).prefault(info.fallback).register(settingInfo, info);
+}
+
+function optionalText(info: SettingInfo) {
+  const given = z.string({ error: (issue) => fault(issue.input, info.allowed) });
+  return given.optional().register(settingInfo, info);
+}
+
+function list<T>(
+  info: SettingInfo & { fallback: string },
+  itemAllowed: string,
+  read: (text: string) => T | undefined,
+) {
+  const items = z.array(form(itemAllowed, read), {
+    error: (issue) => fault(issue.input, info.allowed),
+  });
+  return z
+    .preprocess((given) => (typeof given === "string" ? splitAtCommas(given) : given), items)
+    .prefault(info.fallback)
+    .register(settingInfo, info);
+}
+
+/** Text that `read` understands; where it answers undefined, the fault says what was found. */
+function form<T>(allowed: string, read: (text: string) => T | undefined) {
+  const given = z.string({ error: (issue) => fault(issue.input, allowed) });
+  return given.transform((text, context) => {
+    const value = read(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: "custom", message: fault(text, allowed) });
+    return z.NEVER;
+  });
+}
+
+function fault(found: unknown, allowed: string): string {
+  return `found ${shown(found)}; allowed: ${allowed}`;
+}
+
+/** A value for a fault: short, on one line, without the password that a URL may carry. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value !== "string") return "a mapping";
+  const open = value.replace(/:\/\/.*@/s, "://...@");
+  return JSON.stringify(open.length > LONGEST_SHOWN ? `${open.slice(0, LONGEST_SHOWN)}...` : open);
+}
+
+function splitAtCommas(text: string): string[] {
+  const items = text.split(",").map((item) => item.trim());
+  return items.filter((item) => item !== "");
+}
+
+function readDuration(text: string): number | undefined {
+  const [, digits, unit] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(text) ?? [];
+  return digits === undefined
+    ? undefined
+    : Number(digits) * DURATION_UNITS[unit as keyof typeof DURATION_UNITS];
+}
+
+function readSize(text: string): number | undefined {
+  const [, digits, unit] = /^(\d{1,15})(|KiB|MiB|GiB)$/.exec(text) ?? [];
+  return digits === undefined
+    ? undefined
+    : Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+}
+
+function readListenAddress(text: string): ListenAddress | undefined {
+  const match = /^(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^[\]:]+)):(?<port>\d{1,5})$/.exec(text);
+  const { ipv6, name, port } = match?.groups ?? {};
+  if (Number(port) > 65_535) return undefined;
+  if (ipv6 !== undefined && isIP(ipv6) === 6) return { host: ipv6, port: Number(port) };
+  if (name !== undefined && isHost(name)) return { host: name, port: Number(port) };
+  return undefined;
+}
+
+/** An IPv4 address or a host name; digits and dots alone are never a name. */
+function isHost(text: string): boolean {
+  if (/^[\d.]+$/.test(text)) return isIP(text) === 4;
+  return /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(text);
+}
+
+function readWebUrl(text: string): URL | undefined {
+  const url = URL.parse(text);
+  if (url === null || !["http:", "https:"].includes(url.protocol)) return undefined;
+  const hasUser = url.username !== "" || url.password !== "";
+  return hasUser || url.hash !== "" || /\s/.test(text) ? undefined : url;
+}
