@@ -1,0 +1,10 @@
+/** What the rooms log through. The fields must not hold secrets: no token, code, password or key. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Swallows everything. */
+export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
