@@ -1,0 +1,140 @@
+import { UsherError } from "../errors.ts";
+import type { Core } from "./core.ts";
+import type { Lease, LeaseHolder } from "./leases.ts";
+import type { Link } from "./linked-list.ts";
+import type { Session, Sessions, SessionUser } from "./sessions.ts";
+import type { Failure, Settlement, Settling } from "./settling.ts";
+import type { Taker, Taking } from "./taking.ts";
+import type { Tube } from "./tube.ts";
+import type { TaskView } from "./views.ts";
+
+export interface ConsumerOptions {
+  readonly tubes: readonly Tube[];
+  /** How many tasks it may hold unsettled. */
+  readonly prefetch: number;
+  readonly session: Session | undefined;
+  readonly deliver: (tasks: readonly TaskView[]) => void;
+  /** It takes no more: a tube or its session is gone, the server stops, the store failed. */
+  readonly ended: (error: unknown) => void;
+}
+
+/** The engine's end of a Work stream: takes from its tubes while it holds less than `prefetch`. */
+export class Consumer implements Taker, LeaseHolder, SessionUser {
+  readonly session: Session | undefined;
+  readonly holder: LeaseHolder = this;
+  readonly #core: Core;
+  readonly #taking: Taking;
+  readonly #sessions: Sessions;
+  readonly #settling: Settling;
+  readonly #options: ConsumerOptions;
+  readonly #links = new Map<Tube, Link<Taker>>();
+  readonly #unsettled = new Set<Lease>();
+  #open = true;
+  #drained: (() => void) | undefined;
+
+  constructor(
+    core: Core,
+    rules: { taking: Taking; sessions: Sessions; settling: Settling },
+    options: ConsumerOptions,
+  ) {
+    this.#core = core;
+    this.#taking = rules.taking;
+    this.#sessions = rules.sessions;
+    this.#settling = rules.settling;
+    this.#options = options;
+    this.session = options.session;
+    if (this.session !== undefined) this.#sessions.enter(this.session, this);
+    this.#line();
+  }
+
+  get wanted(): number {
+    return this.#options.prefetch - this.#unsettled.size;
+  }
+
+  accept(tube: Tube, leases: readonly Lease[]): void {
+    for (const lease of leases) this.#unsettled.add(lease);
+    // Behind the others, so that takers of one tube share it.
+    this.#leaveLine(tube);
+    if (this.wanted > 0) this.#joinLine(tube);
+    else this.#leaveLines();
+    this.#deliver(tube, leases);
+  }
+
+  dismiss(error: UsherError): void {
+    this.#end(error);
+  }
+
+  sessionEnded(): void {
+    this.#end(new UsherError("SESSION_NOT_FOUND"));
+  }
+
+  leaseEnded(lease: Lease): void {
+    if (!this.#unsettled.delete(lease)) return;
+    if (this.#open) this.#line();
+    else if (this.#unsettled.size === 0) this.#drained?.();
+  }
+
+  leaseRestored(lease: Lease): void {
+    this.#unsettled.add(lease);
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<Failure[]> {
+    return this.#settling.settleAll(settlements);
+  }
+
+  /** Takes no more; resolves when nothing is unsettled. */
+  drain(): Promise<void> {
+    this.#open = false;
+    this.#leaveLines();
+    if (this.#unsettled.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+    });
+  }
+
+  /** The stream is over. What it holds is released, unless a session keeps it. */
+  close(): void {
+    this.#open = false;
+    this.#leaveLines();
+    this.#drained?.();
+    if (this.session !== undefined) this.#sessions.leave(this.session, this);
+    else this.#settling.fail([...this.#unsettled], "stream over");
+  }
+
+  #end(error: unknown): void {
+    this.#open = false;
+    this.#leaveLines();
+    this.#options.ended(error);
+  }
+
+  /** Stands in line at every tube, if it wants tasks. */
+  #line(): void {
+    if (this.wanted <= 0) return;
+    for (const tube of this.#options.tubes) this.#joinLine(tube);
+  }
+
+  #joinLine(tube: Tube): void {
+    if (!this.#open || this.#links.has(tube)) return;
+    this.#links.set(tube, tube.takers.push(this));
+    this.#core.touch(tube);
+  }
+
+  #leaveLine(tube: Tube): void {
+    const link = this.#links.get(tube);
+    if (link !== undefined) tube.takers.remove(link);
+    this.#links.delete(tube);
+  }
+
+  #leaveLines(): void {
+    for (const tube of this.#options.tubes) this.#leaveLine(tube);
+  }
+
+  async #deliver(tube: Tube, leases: readonly Lease[]): Promise<void> {
+    try {
+      this.#options.deliver(await this.#taking.views(tube, leases));
+    } catch (error) {
+      this.#taking.giveBack(leases);
+      this.#end(error);
+    }
+  }
+}

@@ -1,0 +1,275 @@
+import type { Clock } from "../clock.ts";
+import { UsherError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { Consumer, type ConsumerOptions } from "./consumer.ts";
+import { Core } from "./core.ts";
+import type { Lease } from "./leases.ts";
+import type { QueueLimits } from "./limits.ts";
+import { Operating, type TaskPage } from "./operating.ts";
+import { type NewTask, type PutOptions, type PutOutcome, Putting } from "./putting.ts";
+import { recover } from "./recovery.ts";
+import type { LeaseRecord, QueueStore, TubeSettings } from "./repository.ts";
+import { type Session, Sessions } from "./sessions.ts";
+import { type Failure, type Settlement, Settling } from "./settling.ts";
+import { type TakeOptions, Taking } from "./taking.ts";
+import { TaskChanges } from "./task-changes.ts";
+import { type State, state } from "./transitions.ts";
+import { type NewTube, type TubeStatistics, Tubes, type TubeView } from "./tubes.ts";
+import type { TaskView } from "./views.ts";
+import { Watcher } from "./watching.ts";
+
+export interface EngineOptions {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly limits: QueueLimits;
+  readonly log: Log;
+  /** Numbers from 0 up to 1, for the jitter of back-off. */
+  readonly random?: () => number;
+}
+
+/**
+ * The queues: every rule of QueueService, in memory, over a store that keeps what must survive.
+ * Commands go in; answers come out when what they promise is durable. It knows no wire and no
+ * database.
+ */
+export class QueueEngine {
+  readonly #core: Core;
+  readonly #tubes: Tubes;
+  readonly #putting: Putting;
+  readonly #taking: Taking;
+  readonly #settling: Settling;
+  readonly #operating: Operating;
+  readonly #sessions: Sessions;
+  readonly #consumers = new Set<Consumer>();
+
+  private constructor({ store, clock, limits, log, random = Math.random }: EngineOptions) {
+    const core = new Core(store, clock, limits, log);
+    const changes = new TaskChanges(core);
+    this.#core = core;
+    this.#tubes = new Tubes(core, changes);
+    this.#putting = new Putting(core);
+    this.#settling = new Settling(core, changes, random);
+    this.#sessions = new Sessions(core, (leases) => this.#settling.fail(leases, "session over"));
+    this.#taking = new Taking(core, this.#sessions, (tube, slot) =>
+      this.#settling.expire(tube, slot),
+    );
+    this.#operating = new Operating(core, changes);
+    core.serve = (tube) => {
+      this.#taking.serve(tube);
+      this.#putting.serve(tube);
+    };
+    core.taskDue = (slot) => this.#taskDue(slot);
+  }
+
+  /** Recovers what the store kept, then serves. Rejects with STORAGE_UNAVAILABLE. */
+  static async open(options: EngineOptions): Promise<QueueEngine> {
+    const engine = new QueueEngine(options);
+    await recover(engine.#core, engine.#tubes, engine.#sessions);
+    return engine;
+  }
+
+  /** Answers those who wait and takes no more waiters; everything else goes on. */
+  drain(): void {
+    this.#core.closing = true;
+    const error = new UsherError("SHUTTING_DOWN");
+    for (const consumer of [...this.#consumers]) consumer.dismiss(error);
+    for (const tube of this.#core.tubes.values()) {
+      for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
+      for (let first = tube.puts.first; first; first = tube.puts.first) first.reject(error);
+      for (const watcher of tube.watchers) watcher.end();
+    }
+  }
+
+  /** Finishes commits and keeps leases and sessions for the next start. */
+  async close(): Promise<void> {
+    this.drain();
+    const core = this.#core;
+    await core.commit();
+    core.deadlines.close();
+    await core.store.saveLeases({
+      leases: this.#leaseRecords(),
+      sessions: this.#sessions.records(),
+    });
+    core.numbers.giveBack(core.tubes.values());
+    await core.commit();
+  }
+
+  // Tubes
+
+  createTube(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
+    return this.#tubes.create(tube, ifNotExists);
+  }
+
+  getTube(name: string): TubeView {
+    return this.#tubes.get(name);
+  }
+
+  listTubes(after: string, size: number): { tubes: TubeView[]; more: boolean } {
+    return this.#tubes.list(after, size);
+  }
+
+  updateTube(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
+    return this.#tubes.update(name, changed);
+  }
+
+  deleteTube(name: string, force: boolean): Promise<void> {
+    return this.#tubes.delete(name, force);
+  }
+
+  truncateTube(name: string): Promise<number> {
+    return this.#operating.truncate(this.#core.tube(name));
+  }
+
+  /** `until`: milliseconds since the Unix epoch; Infinity: until resumed; 0: resumes. */
+  pauseTube(name: string, until: number): Promise<TubeView> {
+    return this.#tubes.pause(name, until);
+  }
+
+  /** Of one tube, or of all where the name is empty. */
+  statistics(name: string): TubeStatistics[] {
+    return name === "" ? this.#tubes.allStatistics() : [this.#tubes.statistics(name)];
+  }
+
+  // Tasks
+
+  put(tube: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
+    return this.#putting.put(tube, tasks, options);
+  }
+
+  /** What a put is answered with: undefined where the first of a duplicate is gone. */
+  putTask(tube: string, id: number): TaskView | undefined {
+    return this.#putting.view(tube, id);
+  }
+
+  take(tube: string, options: TakeOptions): Promise<TaskView[]> {
+    return this.#taking.take(tube, options);
+  }
+
+  /** The answer to a take did not reach its caller: the tasks go back as if never taken. */
+  giveBack(tasks: readonly TaskView[]): void {
+    this.#taking.giveBack(this.#taking.held(tasks.map((task) => task.lease)));
+  }
+
+  settle(settlement: Settlement): Promise<TaskView> {
+    return this.#settling.settle(settlement);
+  }
+
+  settleAll(settlements: readonly Settlement[]): Promise<Failure[]> {
+    return this.#settling.settleAll(settlements);
+  }
+
+  getTask(tube: string, id: number): Promise<TaskView> {
+    return this.#operating.get(this.#core.tube(tube), id);
+  }
+
+  listTasks(
+    tube: string,
+    which: State | undefined,
+    after: number,
+    size: number,
+  ): Promise<TaskPage> {
+    return this.#operating.list(this.#core.tube(tube), which, after, size);
+  }
+
+  kickTasks(tube: string, count: number): Promise<number> {
+    return this.#operating.kick(this.#core.tube(tube), count);
+  }
+
+  buryTask(tube: string, id: number, reason: string): Promise<TaskView> {
+    return this.#operating.bury(this.#core.tube(tube), id, reason);
+  }
+
+  deleteTask(tube: string, id: number): Promise<TaskView> {
+    return this.#operating.delete(this.#core.tube(tube), id);
+  }
+
+  releaseAll(tube: string): Promise<number> {
+    return this.#settling.releaseAll(this.#core.tube(tube));
+  }
+
+  // Sessions
+
+  openSession(ttlMs: number): Session {
+    return this.#sessions.open(ttlMs);
+  }
+
+  renewSession(id: string): Session {
+    return this.#sessions.renew(id);
+  }
+
+  closeSession(id: string): void {
+    this.#sessions.close(id);
+  }
+
+  // Streams
+
+  /** Begins a worker's stream. Throws TUBE_NOT_FOUND, SESSION_NOT_FOUND. */
+  consume(
+    options: Omit<ConsumerOptions, "tubes" | "session"> & {
+      readonly tubes: readonly string[];
+      readonly session: string;
+    },
+  ): Consumer {
+    if (this.#core.closing) throw new UsherError("SHUTTING_DOWN");
+    const tubes = [...new Set(options.tubes)].map((name) => this.#core.tube(name));
+    const session = this.#sessions.optional(options.session);
+    const rules = { taking: this.#taking, sessions: this.#sessions, settling: this.#settling };
+    const consumer = new Consumer(this.#core, rules, { ...options, tubes, session });
+    this.#consumers.add(consumer);
+    this.#core.serveTouched();
+    return consumer;
+  }
+
+  /** Ends a worker's stream: what it holds is released, unless a session keeps it. */
+  endConsumer(consumer: Consumer): void {
+    if (!this.#consumers.delete(consumer)) return;
+    consumer.close();
+    this.#core.serveTouched();
+  }
+
+  /** Begins to watch a tube; `stopWatching` must follow. */
+  watch(name: string, includePayload: boolean): Watcher {
+    const watcher = new Watcher(includePayload);
+    this.#core.tube(name).watchers.add(watcher);
+    return watcher;
+  }
+
+  stopWatching(name: string, watcher: Watcher): void {
+    watcher.end();
+    this.#core.tubes.get(name)?.watchers.delete(watcher);
+  }
+
+  #taskDue(slot: number): void {
+    const core = this.#core;
+    const { table } = core;
+    const tube = core.tubeOf(slot);
+    if (table.state[slot] === state.LEASED) {
+      const lease = table.lease[slot] as Lease;
+      // A session that ended tells its own leases; what is due here is the lease itself.
+      const over = table.ttrMs[slot] === Infinity ? "lease over" : "ttr over";
+      this.#settling.fail([lease], over);
+    } else if ((table.expiresAt[slot] as number) <= core.clock.now()) {
+      this.#settling.expire(tube, slot);
+    } else {
+      core.displace(tube, slot);
+      core.setState(tube, slot, "delayOver", state.READY);
+      core.place(tube, slot);
+      core.announce(tube, slot, "READY");
+    }
+  }
+
+  #leaseRecords(): LeaseRecord[] {
+    const { leases, table } = this.#core;
+    return [...leases.values()]
+      .filter(({ slot }) => !this.#core.tubeOf(slot).temporary)
+      .map(({ token, slot, fence, deadline, session }) => ({
+        token,
+        fence,
+        deadline,
+        tube: table.tube[slot] as number,
+        id: table.id[slot] as number,
+        attempts: table.attempts[slot] as number,
+        session: session?.id ?? "",
+      }));
+  }
+}

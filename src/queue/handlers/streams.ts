@@ -1,0 +1,188 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
+import {
+  type ProduceRequest,
+  type ProduceResponseSchema,
+  type Settle,
+  TaskChange,
+  type WatchResponseSchema,
+  type WorkRequest,
+  type WorkResponseSchema,
+  type WorkStart,
+} from "../../../gen/usher/queue/v1/stream_pb.ts";
+import { invalid, UsherError } from "../../errors.ts";
+import { durationMs, positiveDurationMs } from "../../fields.ts";
+import type { Consumer } from "../consumer.ts";
+import type { QueueEngine } from "../engine.ts";
+import { MAX_BATCH } from "../limits.ts";
+import type { Failure, Settlement } from "../settling.ts";
+import type { TaskChanged } from "../watching.ts";
+import { failureMessage, taskMessage } from "./answers.ts";
+import { Outbox } from "./outbox.ts";
+import { batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
+import type { QueueHandlerOptions } from "./service.ts";
+
+const DEFAULT_PREFETCH = 500;
+
+type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
+type ProduceResponse = MessageInitShape<typeof ProduceResponseSchema>;
+type WatchResponse = MessageInitShape<typeof WatchResponseSchema>;
+type StreamHandlers = Pick<ServiceImpl<typeof QueueService>, "work" | "produce" | "watch">;
+
+export function streamHandlers({ engine, maxTaskBytes }: QueueHandlerOptions): StreamHandlers {
+  return {
+    work: (requests, context) => work(engine, requests, context.signal),
+    produce: (requests, context) => produce(engine, requests, context.signal, maxTaskBytes),
+    watch: (request, context) =>
+      watch(engine, tubeName("tube", request.tube), request.includePayload, context.signal),
+  };
+}
+
+async function* work(
+  engine: QueueEngine,
+  requests: AsyncIterable<WorkRequest>,
+  signal: AbortSignal,
+): AsyncGenerator<WorkResponse> {
+  const outbox = new Outbox<WorkResponse>(signal);
+  let consumer: Consumer | undefined;
+  outbox.follow(async () => {
+    for await (const { message } of requests) {
+      if (consumer === undefined) {
+        if (message.case !== "start") throw invalid("start", "must come first");
+        consumer = start(engine, message.value, outbox);
+      } else if (message.case === "settle") {
+        await settle(consumer, message.value, outbox);
+      } else {
+        throw invalid(message.case ?? "settle", "must be a settle message");
+      }
+    }
+    await consumer?.drain();
+  });
+  try {
+    yield* outbox;
+  } finally {
+    if (consumer !== undefined) engine.endConsumer(consumer);
+  }
+}
+
+function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkResponse>): Consumer {
+  const tubes = batch("start.tubes", message.tubes);
+  return engine.consume({
+    tubes: tubes.map((tube, index) => tubeName(`start.tubes[${index}]`, tube)),
+    prefetch: countUpTo("start.prefetch", message.prefetch, MAX_BATCH, DEFAULT_PREFETCH),
+    session: sessionId("start.session", message.session),
+    deliver: (tasks) => {
+      outbox.push({ message: { case: "tasks", value: { tasks: tasks.map(taskMessage) } } });
+    },
+    ended: (error) => outbox.fail(error),
+  });
+}
+
+/** Resolves when the settlement is on its way; its answer follows when it is durable. */
+function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkResponse>): Promise<void> {
+  const { sequence, acks, releases, buries, touches } = message;
+  const count = acks.length + releases.length + buries.length + touches.length;
+  if (count > MAX_BATCH) throw invalid("settle", `has more than ${MAX_BATCH} leases`);
+  const failures: Failure[] = [];
+  const settlements: Settlement[] = acks.map((lease) => ({ kind: "ack", lease }));
+  const add = (lease: string, read: () => Settlement): void => {
+    try {
+      settlements.push(read());
+    } catch (error) {
+      // A bad entry fails alone; the stream goes on.
+      if (!(error instanceof UsherError)) throw error;
+      failures.push({ lease, error });
+    }
+  };
+  for (const { lease, delay, reason } of releases) {
+    add(lease, () => ({
+      kind: "release",
+      lease,
+      delayMs: durationMs("delay", delay),
+      reason: reasonText("reason", reason),
+    }));
+  }
+  for (const { lease, reason } of buries) {
+    add(lease, () => ({ kind: "bury", lease, reason: reasonText("reason", reason) }));
+  }
+  for (const { lease, extend } of touches) {
+    add(lease, () => {
+      const extendMs = positiveDurationMs("extend", extend);
+      if (extendMs === undefined) throw invalid("extend", "is required");
+      return { kind: "touch", lease, extendMs };
+    });
+  }
+  return outbox.answerLater(async () => {
+    failures.push(...(await consumer.settle(settlements)));
+    const settled = { sequence, failures: failures.map(failureMessage) };
+    return { message: { case: "settled", value: settled } };
+  });
+}
+
+async function* produce(
+  engine: QueueEngine,
+  requests: AsyncIterable<ProduceRequest>,
+  signal: AbortSignal,
+  maxTaskBytes: number,
+): AsyncGenerator<ProduceResponse> {
+  const outbox = new Outbox<ProduceResponse>(signal);
+  outbox.follow(async () => {
+    for await (const request of requests) {
+      await outbox.answerLater(() => putBatch(engine, request, signal, maxTaskBytes));
+    }
+  });
+  yield* outbox;
+}
+
+async function putBatch(
+  engine: QueueEngine,
+  { sequence, tube, tasks, wait }: ProduceRequest,
+  signal: AbortSignal,
+  maxTaskBytes: number,
+): Promise<ProduceResponse> {
+  try {
+    const field = (index: number): string => `tasks[${index}]`;
+    const { ids, duplicates } = await engine.put(
+      tubeName("tube", tube),
+      batch("tasks", tasks).map((task, index) => newTask(field(index), task, maxTaskBytes)),
+      { waitMs: durationMs("wait", wait) ?? 0, signal, field },
+    );
+    return { sequence, ids: ids.map(BigInt), duplicates };
+  } catch (error) {
+    // A batch fails alone; the stream goes on.
+    if (!(error instanceof UsherError)) throw error;
+    return { sequence, error: { reason: error.reason, message: error.message } };
+  }
+}
+
+async function* watch(
+  engine: QueueEngine,
+  tube: string,
+  includePayload: boolean,
+  signal: AbortSignal,
+): AsyncGenerator<WatchResponse> {
+  const watcher = engine.watch(tube, includePayload);
+  const end = (): void => watcher.end();
+  signal.addEventListener("abort", end, { once: true });
+  try {
+    for (let batch = await watcher.next(); batch !== undefined; batch = await watcher.next()) {
+      for (const event of batch.events) {
+        yield { message: { case: "event", value: eventMessage(event) } };
+      }
+      if (batch.missed > 0) yield { message: { case: "missed", value: BigInt(batch.missed) } };
+    }
+  } finally {
+    signal.removeEventListener("abort", end);
+    engine.stopWatching(tube, watcher);
+  }
+}
+
+function eventMessage({ change, task, tube, at }: TaskChanged) {
+  return {
+    change: TaskChange[change],
+    task: task === undefined ? { tube } : taskMessage(task),
+    time: timestampFromMs(at),
+  };
+}

@@ -1,0 +1,85 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
+import { invalid } from "../../errors.ts";
+import { pageSize, pageStart, pageToken, positiveDurationMs } from "../../fields.ts";
+import { tubeName } from "./requests.ts";
+import type { QueueHandlerOptions } from "./service.ts";
+import {
+  changedSettings,
+  kindOf,
+  newTube,
+  statisticsMessage,
+  tubeMessage,
+} from "./tube-messages.ts";
+
+type TubeHandlers = Pick<
+  ServiceImpl<typeof QueueService>,
+  | "createTube"
+  | "getTube"
+  | "listTubes"
+  | "updateTube"
+  | "deleteTube"
+  | "truncateTube"
+  | "pauseTube"
+  | "resumeTube"
+  | "getStatistics"
+>;
+
+export function tubeHandlers({ engine, clock }: QueueHandlerOptions): TubeHandlers {
+  return {
+    async createTube(request) {
+      const tube = await engine.createTube(newTube(request.tube), request.ifNotExists);
+      return { tube: tubeMessage(tube) };
+    },
+
+    getTube(request) {
+      return { tube: tubeMessage(engine.getTube(tubeName("tube", request.tube))) };
+    },
+
+    listTubes(request) {
+      const size = pageSize("page_size", request.pageSize);
+      const after = String(pageStart("page_token", request.pageToken) ?? "");
+      const { tubes, more } = engine.listTubes(after, size);
+      const last = tubes.at(-1);
+      return {
+        tubes: tubes.map(tubeMessage),
+        nextPageToken: more && last ? pageToken(last.name) : "",
+      };
+    },
+
+    async updateTube({ tube, updateMask }) {
+      if (tube === undefined) throw invalid("tube", "is required");
+      const name = tubeName("tube.name", tube.name);
+      const changed = changedSettings(tube, updateMask);
+      if (tube.kind !== 0 && kindOf("tube.kind", tube.kind) !== engine.getTube(name).kind) {
+        throw invalid("tube.kind", "never changes");
+      }
+      return { tube: tubeMessage(await engine.updateTube(name, changed)) };
+    },
+
+    async deleteTube(request) {
+      await engine.deleteTube(tubeName("tube", request.tube), request.force);
+      return {};
+    },
+
+    async truncateTube(request) {
+      return { count: BigInt(await engine.truncateTube(tubeName("tube", request.tube))) };
+    },
+
+    async pauseTube(request) {
+      const name = tubeName("tube", request.tube);
+      const durationMs = positiveDurationMs("duration", request.duration);
+      const until = durationMs === undefined ? Infinity : clock.now() + durationMs;
+      return { tube: tubeMessage(await engine.pauseTube(name, until)) };
+    },
+
+    async resumeTube(request) {
+      return { tube: tubeMessage(await engine.pauseTube(tubeName("tube", request.tube), 0)) };
+    },
+
+    getStatistics(request) {
+      const name = request.tube === "" ? "" : tubeName("tube", request.tube);
+      return { tubes: engine.statistics(name).map(statisticsMessage) };
+    },
+  };
+}

@@ -1,0 +1,285 @@
+import { UsherError } from "../errors.ts";
+import type { Core } from "./core.ts";
+import type { Alarm } from "./deadlines.ts";
+import type { Features } from "./kinds.ts";
+import type { Link } from "./linked-list.ts";
+import type { Payload } from "./repository.ts";
+import { state } from "./transitions.ts";
+import type { DedupEntry, Tube } from "./tube.ts";
+import { type TaskView, viewOf } from "./views.ts";
+
+/** What a put asks for. What is undefined takes the tube's default. */
+export interface NewTask {
+  readonly payload: Payload;
+  /** Bytes of payload and attributes. */
+  readonly size: number;
+  readonly priority: number | undefined;
+  readonly delayMs: number | undefined;
+  readonly ttlMs: number | undefined;
+  readonly ttrMs: number | undefined;
+  /** Empty: none. */
+  readonly group: string;
+  /** Empty: none. */
+  readonly dedupKey: string;
+}
+
+export interface PutOptions {
+  /** How long to wait for room, milliseconds. */
+  readonly waitMs: number;
+  /** When it aborts, a put that still waits is taken back. */
+  readonly signal: AbortSignal | undefined;
+  /** Where task number `index` stands in the request, for errors: `tasks[3]`. */
+  readonly field: (index: number) => string;
+}
+
+export interface PutOutcome {
+  readonly ids: number[];
+  /** Positions of tasks whose dedup key was taken; their ids are the first ones'. */
+  readonly duplicates: number[];
+}
+
+/** A put that waits for room. */
+export interface WaitingPut {
+  readonly tasks: readonly NewTask[];
+  /** There is room now. */
+  readonly admit: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Admission {
+  readonly slots: number[];
+  readonly outcome: PutOutcome;
+  /** Of duplicates: were their first puts kept? */
+  readonly firsts: DedupEntry[];
+}
+
+export class Putting {
+  readonly #core: Core;
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /**
+   * Puts tasks, all or none, durable when the promise resolves. Rejects with TUBE_NOT_FOUND,
+   * INVALID_PARAMS for what the tube's kind lacks, TUBE_FULL when there was no room in time.
+   */
+  put(tubeName: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
+    const tube = this.#core.tube(tubeName);
+    checkAgainstKind(tube.features, tasks, options.field);
+    tube.calls.put++;
+    if (this.#canAdmit(tube, tasks)) return this.#admitNow(tube, tasks);
+    if (this.#core.closing) throw new UsherError("SHUTTING_DOWN");
+    if (options.waitMs === 0) throw full(tube);
+    return this.#wait(tube, tasks, options);
+  }
+
+  /** Lets waiting puts in, first come first served, as long as there is room. */
+  serve(tube: Tube): void {
+    for (let first = tube.puts.first; first !== undefined; first = tube.puts.first) {
+      if (!tube.hasRoomFor(this.#needed(tube, first.tasks))) return;
+      first.admit();
+    }
+  }
+
+  /** The put task as it is now; just id and tube of a duplicate whose first is gone. */
+  view(tubeName: string, id: number): TaskView | undefined {
+    const tube = this.#core.tubes.get(tubeName);
+    const slot = tube?.log.find(id) ?? -1;
+    return tube === undefined || slot === -1 ? undefined : viewOf(this.#core, tube, slot);
+  }
+
+  #canAdmit(tube: Tube, tasks: readonly NewTask[]): boolean {
+    const needed = this.#needed(tube, tasks);
+    return needed === 0 || (tube.puts.size === 0 && tube.hasRoomFor(needed));
+  }
+
+  /** How many of the tasks are not duplicates. */
+  #needed(tube: Tube, tasks: readonly NewTask[]): number {
+    if (tube.settings.capacity === 0) return tasks.length;
+    const seen = new Set<string>();
+    let needed = 0;
+    for (const { dedupKey } of tasks) {
+      if (dedupKey !== "" && (tube.dedup.has(dedupKey) || seen.has(dedupKey))) continue;
+      if (dedupKey !== "") seen.add(dedupKey);
+      needed++;
+    }
+    return needed;
+  }
+
+  #wait(tube: Tube, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
+    return new Promise<PutOutcome>((resolve, reject) => {
+      const { deadlines, clock } = this.#core;
+      let link: Link<WaitingPut>;
+      let alarm: Alarm;
+      const leave = (): void => {
+        tube.puts.remove(link);
+        deadlines.clearAlarm(alarm);
+        options.signal?.removeEventListener("abort", onAbort);
+      };
+      const waiting: WaitingPut = {
+        tasks,
+        admit: () => {
+          leave();
+          this.#admitNow(tube, tasks).then(resolve, reject);
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+          // Those behind it may have room.
+          this.#core.touch(tube);
+        },
+      };
+      const onAbort = (): void => {
+        waiting.reject(options.signal?.reason);
+        this.#core.serveTouched();
+      };
+      link = tube.puts.push(waiting);
+      alarm = deadlines.setAlarm(clock.now() + options.waitMs, () => waiting.reject(full(tube)));
+      options.signal?.addEventListener("abort", onAbort, { once: true });
+    });
+  }
+
+  #admitNow(tube: Tube, tasks: readonly NewTask[]): Promise<PutOutcome> {
+    const core = this.#core;
+    const admission: Admission = { slots: [], outcome: { ids: [], duplicates: [] }, firsts: [] };
+    const now = core.clock.now();
+    for (const [index, task] of tasks.entries()) {
+      const first = task.dedupKey === "" ? undefined : tube.dedup.get(task.dedupKey);
+      if (first === undefined) {
+        const slot = this.#insert(tube, task, now);
+        admission.slots.push(slot);
+        admission.outcome.ids.push(core.table.id[slot] as number);
+      } else {
+        admission.firsts.push(first);
+        admission.outcome.ids.push(first.id);
+        admission.outcome.duplicates.push(index);
+      }
+    }
+    return new Promise((resolve, reject) => {
+      core.committer.add({
+        committed: () => this.#committed(tube, admission, resolve, reject),
+        failed: (error) => {
+          for (const slot of admission.slots) this.#takeBack(tube, slot);
+          reject(error);
+        },
+      });
+    });
+  }
+
+  #insert(tube: Tube, task: NewTask, now: number): number {
+    const { table, numbers, committer } = this.#core;
+    const { settings } = tube;
+    const slot = table.allocate();
+    const id = numbers.id(tube);
+    const ttlMs = task.ttlMs ?? settings.defaultTtlMs;
+    const ttrMs = task.ttrMs ?? settings.defaultTtrMs;
+    const delayMs = task.delayMs ?? settings.defaultDelayMs;
+    table.key[slot] = numbers.key();
+    table.id[slot] = id;
+    table.createdAt[slot] = now;
+    table.readyAt[slot] = now + delayMs;
+    table.expiresAt[slot] = now + delayMs + ttlMs;
+    table.ttrMs[slot] = ttrMs === Infinity ? ttlMs : ttrMs;
+    table.tube[slot] = tube.number;
+    table.priority[slot] = task.priority ?? settings.defaultPriority;
+    table.attempts[slot] = 0;
+    table.size[slot] = task.size;
+    table.state[slot] = state.NONE;
+    (tube.counts[state.NONE] as number)++;
+    tube.log.append(id, slot);
+    tube.order.join(slot, task.group);
+    if (task.dedupKey !== "") {
+      table.dedupKey.set(slot, task.dedupKey);
+      this.#core.dedup.note(tube, task.dedupKey, id, now);
+    }
+    this.#core.payloads.keep(tube, slot, task.payload);
+    if (!tube.temporary) {
+      committer.changes.inserts.push({
+        key: table.key[slot] as number,
+        tube: tube.number,
+        id,
+        createdAt: now,
+        buried: false,
+        readyAt: table.readyAt[slot] as number,
+        expiresAt: table.expiresAt[slot] as number,
+        ttrMs: table.ttrMs[slot] as number,
+        priority: table.priority[slot] as number,
+        attempts: 0,
+        reason: "",
+        group: task.group,
+        dedupKey: task.dedupKey,
+        size: task.size,
+        payload: task.payload,
+      });
+    }
+    return slot;
+  }
+
+  #committed(
+    tube: Tube,
+    admission: Admission,
+    resolve: (outcome: PutOutcome) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const core = this.#core;
+    const now = core.clock.now();
+    for (const slot of admission.slots) {
+      if (tube.gone) {
+        core.discard(tube, slot);
+        continue;
+      }
+      const delayed = (core.table.readyAt[slot] as number) > now;
+      core.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
+      core.place(tube, slot);
+      core.announce(tube, slot, "PUT");
+    }
+    if (tube.gone) reject(new UsherError("TUBE_NOT_FOUND"));
+    else if (admission.firsts.some((first) => first.failed)) {
+      reject(new UsherError("STORAGE_UNAVAILABLE", { retryAfterMs: 1_000 }));
+    } else resolve(admission.outcome);
+  }
+
+  #takeBack(tube: Tube, slot: number): void {
+    const { table, dedup } = this.#core;
+    const key = table.dedupKey.get(slot);
+    if (key !== undefined) {
+      dedup.putFailed(tube, key);
+      table.dedupKey.delete(slot);
+    }
+    this.#core.forget(tube, slot);
+  }
+}
+
+function full(tube: Tube): UsherError {
+  return new UsherError("TUBE_FULL", {
+    message: `tube ${tube.name} has no room: its capacity is ${tube.settings.capacity} tasks`,
+  });
+}
+
+/** Throws INVALID_PARAMS naming each field that a tube of this kind does not have. */
+function checkAgainstKind(
+  has: Features,
+  tasks: readonly NewTask[],
+  field: (index: number) => string,
+): void {
+  if (has.timed && has.grouped) return;
+  for (const [index, task] of tasks.entries()) {
+    const lacking: string[] = [];
+    if (!has.timed) {
+      if (task.priority !== undefined) lacking.push("priority");
+      if (task.delayMs !== undefined) lacking.push("delay");
+      if (task.ttlMs !== undefined) lacking.push("ttl");
+      if (task.ttrMs !== undefined) lacking.push("ttr");
+    }
+    if (!has.grouped && task.group !== "") lacking.push("group");
+    if (lacking.length === 0) continue;
+    throw new UsherError("INVALID_PARAMS", {
+      message: `a tube of this kind has no ${lacking.join(", ")}`,
+      violations: lacking.map((name) => ({
+        field: `${field(index)}.${name}`,
+        description: "a tube of this kind does not have it",
+      })),
+    });
+  }
+}

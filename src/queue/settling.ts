@@ -1,0 +1,188 @@
+import { invalid, UsherError } from "../errors.ts";
+import type { Core } from "./core.ts";
+import type { Lease } from "./leases.ts";
+import type { RetryBackoff } from "./repository.ts";
+import type { Step, TaskChanges } from "./task-changes.ts";
+import { state } from "./transitions.ts";
+import type { Tube } from "./tube.ts";
+import type { TaskView } from "./views.ts";
+
+/** What a holder wants to become of its lease. */
+export type Settlement =
+  | { readonly kind: "ack"; readonly lease: string }
+  | {
+      readonly kind: "release";
+      readonly lease: string;
+      /** undefined: as the tube's back-off says. */
+      readonly delayMs: number | undefined;
+      readonly reason: string;
+    }
+  | { readonly kind: "bury"; readonly lease: string; readonly reason: string }
+  | { readonly kind: "touch"; readonly lease: string; readonly extendMs: number };
+
+/** A lease that could not be settled, and why: LEASE_LOST or INVALID_PARAMS. */
+export interface Failure {
+  readonly lease: string;
+  readonly error: UsherError;
+}
+
+/** How leases end: settled by their holders, lost by time, or with their session. */
+export class Settling {
+  readonly #core: Core;
+  readonly #changes: TaskChanges;
+  readonly #random: () => number;
+
+  /** `random` gives numbers from 0 up to 1, for the jitter of back-off. */
+  constructor(core: Core, changes: TaskChanges, random: () => number) {
+    this.#core = core;
+    this.#changes = changes;
+    this.#random = random;
+  }
+
+  /**
+   * Settles many leases, each on its own: what fails is listed, the rest is durable when the
+   * promise resolves. Rejects with STORAGE_UNAVAILABLE: then every lease is held as before.
+   */
+  async settleAll(settlements: readonly Settlement[]): Promise<Failure[]> {
+    this.#core.advance();
+    const failures: Failure[] = [];
+    const steps: Step[] = [];
+    let counted: { tube: Tube; kind: Settlement["kind"] } | undefined;
+    for (const settlement of settlements) {
+      const lease = this.#held(settlement);
+      if (lease instanceof UsherError) {
+        failures.push({ lease: settlement.lease, error: lease });
+        continue;
+      }
+      const tube = this.#core.tubeOf(lease.slot);
+      // A batch is one call of its verb.
+      if (counted?.tube !== tube || counted.kind !== settlement.kind) {
+        counted = { tube, kind: settlement.kind };
+        tube.calls[settlement.kind]++;
+      }
+      steps.push(this.#begin(tube, lease, settlement));
+    }
+    await this.#changes.run(steps);
+    return failures;
+  }
+
+  /** Settles one lease; resolves with the task as it is afterwards. Rejects with LEASE_LOST too. */
+  async settle(settlement: Settlement): Promise<TaskView> {
+    this.#core.advance();
+    const lease = this.#held(settlement);
+    if (lease instanceof UsherError) throw lease;
+    const tube = this.#core.tubeOf(lease.slot);
+    tube.calls[settlement.kind]++;
+    return this.#changes.runAndView(this.#begin(tube, lease, settlement));
+  }
+
+  /** Leases that failed without a word of their holders. */
+  fail(leases: readonly Lease[], reason: string): void {
+    this.#changes.runInBackground(
+      leases.map((lease) => this.#fail(this.#core.tubeOf(lease.slot), lease, undefined, reason)),
+    );
+  }
+
+  /** The ttl of a task that is not leased is over. */
+  expire(tube: Tube, slot: number): void {
+    this.#changes.runInBackground([this.#changes.end(tube, slot, "expire", "EXPIRED")]);
+  }
+
+  /**
+   * Gives up every lease of a tube: an operator's act, no attempt is used. Resolves with their
+   * number when that is durable.
+   */
+  async releaseAll(tube: Tube): Promise<number> {
+    const steps: Step[] = [];
+    for (const { slot } of [...this.#core.leases.values()]) {
+      if (this.#core.tubeOf(slot) !== tube) continue;
+      const progress = this.#changes.progressOf(slot);
+      const attempts = progress.attempts - 1;
+      steps.push(
+        this.#changes.move(tube, slot, "fail", state.READY, { ...progress, attempts }, "RELEASED"),
+      );
+    }
+    await this.#changes.run(steps);
+    return steps.length;
+  }
+
+  /** The lease that a settlement names, if it can be settled so. */
+  #held(settlement: Settlement): Lease | UsherError {
+    if (settlement.lease === "") return invalid("lease", "must not be empty");
+    const lease = this.#core.leases.get(settlement.lease);
+    if (lease === undefined) return new UsherError("LEASE_LOST");
+    const { timed } = this.#core.tubeOf(lease.slot).features;
+    if (settlement.kind === "release" && settlement.delayMs !== undefined && !timed) {
+      return invalid("delay", "a tube of this kind does not have it");
+    }
+    return lease;
+  }
+
+  #begin(tube: Tube, lease: Lease, settlement: Settlement): Step {
+    const { slot } = lease;
+    switch (settlement.kind) {
+      case "ack":
+        return this.#changes.end(tube, slot, "ack", "ACKED");
+      case "release":
+        return this.#fail(tube, lease, settlement.delayMs, settlement.reason);
+      case "bury": {
+        if (this.#ttlIsOver(slot)) return this.#changes.end(tube, slot, "fail", "EXPIRED");
+        const progress = this.#changes.progressOf(slot);
+        const buried = { ...progress, buried: true, reason: settlement.reason };
+        return this.#changes.move(tube, slot, "bury", state.BURIED, buried, "BURIED");
+      }
+      case "touch":
+        return this.#touch(tube, lease, settlement.extendMs);
+    }
+  }
+
+  #fail(tube: Tube, { slot }: Lease, delayMs: number | undefined, reason: string): Step {
+    const changes = this.#changes;
+    if (this.#ttlIsOver(slot)) return changes.end(tube, slot, "fail", "EXPIRED");
+    const progress = { ...changes.progressOf(slot), reason };
+    const { maxAttempts, retryBackoff } = tube.settings;
+    if (maxAttempts > 0 && progress.attempts >= maxAttempts) {
+      const buried = { ...progress, buried: true };
+      return changes.move(tube, slot, "fail", state.BURIED, buried, "BURIED");
+    }
+    const waitMs = delayMs ?? (retryBackoff ? this.#backoff(retryBackoff, progress.attempts) : 0);
+    if (waitMs === 0) return changes.move(tube, slot, "fail", state.READY, progress, "RELEASED");
+    const readyAt = this.#core.clock.now() + waitMs;
+    const delayed = { ...progress, readyAt, expiresAt: progress.expiresAt + waitMs };
+    return changes.move(tube, slot, "fail", state.DELAYED, delayed, "RELEASED");
+  }
+
+  /** The lease stays; its end, and that of the task's ttl, move. */
+  #touch(tube: Tube, lease: Lease, extendMs: number): Step {
+    const { table, deadlines, committer } = this.#core;
+    const { slot } = lease;
+    const extend = (byMs: number): void => {
+      lease.deadline += byMs;
+      table.expiresAt[slot] = (table.expiresAt[slot] as number) + byMs;
+      deadlines.setTask(slot, lease.deadline);
+    };
+    extend(extendMs);
+    if (!tube.temporary && table.expiresAt[slot] !== Infinity) {
+      committer.changes.updates.push(this.#changes.progressOf(slot));
+    }
+    return {
+      tube,
+      slot,
+      commit() {},
+      undo: () => {
+        if (table.lease[slot] === lease) extend(-extendMs);
+        return true;
+      },
+    };
+  }
+
+  #ttlIsOver(slot: number): boolean {
+    return (this.#core.table.expiresAt[slot] as number) <= this.#core.clock.now();
+  }
+
+  /** Between half of what the back-off says and all of it, so that failures spread out. */
+  #backoff({ initialMs, maxMs, multiplier }: RetryBackoff, attempts: number): number {
+    const whole = Math.min(maxMs, initialMs * multiplier ** Math.max(0, attempts - 1));
+    return Math.ceil(whole * (0.5 + this.#random() / 2));
+  }
+}
