@@ -1,0 +1,62 @@
+import type { SQLOutputValue } from "node:sqlite";
+import type { SavedState, Session, SocialAccount, User, UserState } from "../../auth/repository.ts";
+
+export type Row = Readonly<Record<string, SQLOutputValue>>;
+
+export function toState(row: Row): SavedState {
+  return {
+    stateHash: row["state_hash"] as Uint8Array,
+    provider: text(row, "provider"),
+    redirectUri: text(row, "redirect_uri"),
+    clientState: text(row, "client_state"),
+    codeVerifier: text(row, "code_verifier"),
+    nonce: text(row, "nonce"),
+    expireTime: Number(row["expire_time"]),
+  };
+}
+
+export function toUser(row: Row, socialAccounts: readonly SocialAccount[]): User {
+  return {
+    id: text(row, "id"),
+    email: text(row, "email"),
+    state: row["state"] as UserState,
+    profile: {
+      firstName: text(row, "first_name"),
+      lastName: text(row, "last_name"),
+      picture: text(row, "picture"),
+      locale: text(row, "locale"),
+      attributes: JSON.parse(text(row, "attributes")) as Record<string, string>,
+    },
+    socialAccounts,
+    hasPassword: row["password_hash"] !== null,
+    createTime: Number(row["create_time"]),
+    updateTime: Number(row["update_time"]),
+  };
+}
+
+export function toSocialAccount(row: Row): SocialAccount {
+  return {
+    provider: text(row, "provider"),
+    socialId: text(row, "social_id"),
+    email: text(row, "email"),
+    emailVerified: row["email_verified"] === 1,
+    linkTime: Number(row["link_time"]),
+  };
+}
+
+export function toSession(row: Row): Session {
+  return {
+    id: text(row, "id"),
+    provider: text(row, "provider"),
+    device: text(row, "device"),
+    address: text(row, "address"),
+    createTime: Number(row["create_time"]),
+    lastSeenTime: Number(row["last_seen_time"]),
+    expireTime: Number(row["expire_time"]),
+  };
+}
+
+/** A column of type TEXT; NULL is empty. */
+export function text(row: Row, column: string): string {
+  return (row[column] as string | null) ?? "";
+}

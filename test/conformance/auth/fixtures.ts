@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { createHash, randomUUID } from "node:crypto";
+import { parseEmail } from "../../../src/auth/email.ts";
+import type {
+  AuthRepository,
+  Email,
+  Registration,
+  SavedState,
+  Session,
+  SessionCheck,
+  SessionCheckOutcome,
+  SocialSignIn,
+  User,
+} from "../../../src/auth/repository.ts";
+
+/** When the cases play, in milliseconds. */
+export const NOW = 1_700_000_000_000;
+export const MINUTE = 60_000;
+export const DAY = 24 * 60 * MINUTE;
+export const SESSION_LIFE = 7 * DAY;
+export const RENEW_WITHIN = 2 * DAY;
+
+export function hashOf(token: string): Uint8Array {
+  return createHash("sha256").update(token).digest();
+}
+
+export function email(address: string): Email {
+  const parsed = parseEmail(address);
+  assert.ok(parsed, `${address} is an email`);
+  return parsed;
+}
+
+export function savedState(state: string, given: Partial<SavedState> = {}): SavedState {
+  return {
+    stateHash: hashOf(state),
+    provider: "facebook",
+    redirectUri: "https://app.example/back",
+    clientState: "",
+    codeVerifier: "verifier",
+    nonce: "",
+    expireTime: NOW + 10 * MINUTE,
+    ...given,
+  };
+}
+
+export interface SignInGiven {
+  readonly account?: Partial<SocialSignIn["account"]>;
+  readonly profile?: Partial<SocialSignIn["profile"]>;
+  readonly session?: Partial<SocialSignIn["session"]>;
+  readonly newUserId?: string;
+  readonly now?: number;
+}
+
+/** A sign-in with ids of its own where none are given. */
+export function socialSignIn(given: SignInGiven = {}): SocialSignIn {
+  const now = given.now ?? NOW;
+  return {
+    account: {
+      provider: "facebook",
+      socialId: "1",
+      email: undefined,
+      emailVerified: false,
+      sealedCredentials: "sealed",
+      ...given.account,
+    },
+    profile: { firstName: "", lastName: "", picture: "", locale: "", ...given.profile },
+    session: {
+      id: randomUUID(),
+      tokenHash: hashOf(randomUUID()),
+      device: "",
+      address: "",
+      expireTime: now + SESSION_LIFE,
+      ...given.session,
+    },
+    newUserId: given.newUserId ?? randomUUID(),
+    now,
+  };
+}
+
+export interface SignedIn {
+  readonly user: User;
+  readonly session: Session;
+  readonly created: boolean;
+}
+
+/** Signs in and expects it to succeed. */
+export async function signIn(
+  repository: AuthRepository,
+  given: SignInGiven = {},
+): Promise<SignedIn> {
+  const signedIn = await repository.signInSocially(socialSignIn(given));
+  assert.equal(signedIn.outcome, "signed_in");
+  return signedIn;
+}
+
+/** Opens a session that is found by `token`. */
+export function signInWithToken(
+  repository: AuthRepository,
+  token: string,
+  given: SignInGiven = {},
+): Promise<SignedIn> {
+  return signIn(repository, { ...given, session: { tokenHash: hashOf(token), ...given.session } });
+}
+
+/** Checks a token; a renewal would make `successor` the token. */
+export function checkToken(
+  repository: AuthRepository,
+  token: string,
+  given: { readonly now?: number; readonly successor?: string } = {},
+): Promise<SessionCheckOutcome> {
+  const now = given.now ?? NOW;
+  const successor = given.successor ?? randomUUID();
+  const check: SessionCheck = {
+    tokenHash: hashOf(token),
+    now,
+    renewWithinMs: RENEW_WITHIN,
+    renewal: {
+      tokenHash: hashOf(successor),
+      salt: Buffer.from(successor),
+      expireTime: now + SESSION_LIFE,
+      oldTokenExpireTime: now + MINUTE,
+    },
+  };
+  return repository.checkSession(check);
+}
+
+/** Checks a token and expects its session to be live. `successor` is empty without one. */
+export async function liveSession(
+  ...check: Parameters<typeof checkToken>
+): Promise<{ readonly user: User; readonly session: Session; readonly successor: string }> {
+  const outcome = await checkToken(...check);
+  assert.equal(outcome.outcome, "live");
+  const { user, session, successorSalt } = outcome;
+  return { user, session, successor: Buffer.from(successorSalt ?? []).toString() };
+}
+
+export function registration(address: string, given: Partial<Registration> = {}): Registration {
+  return {
+    email: email(address),
+    userId: undefined,
+    newUserId: randomUUID(),
+    codeHash: hashOf(randomUUID()),
+    codeExpireTime: NOW + DAY,
+    now: NOW,
+    ...given,
+  };
+}
+
+/** Registers a pending user and expects it to succeed. */
+export async function register(
+  repository: AuthRepository,
+  address: string,
+  given: Partial<Registration> = {},
+): Promise<User> {
+  const registered = await repository.registerUser(registration(address, given));
+  assert.equal(registered.outcome, "registered");
+  return registered.user;
+}
