@@ -1,0 +1,68 @@
+import { isIP } from "node:net";
+import { invalid } from "../../errors.ts";
+import { textOf } from "../../fields.ts";
+import { parseEmail } from "../email.ts";
+import type { AuthRepository, Email } from "../repository.ts";
+
+const USER_ID = /^[A-Za-z0-9_.-]{1,64}$/;
+const LONGEST_DEVICE = 512;
+
+/**
+ * A text of a request, whole and without NUL, at most `maxBytes` of UTF-8.
+ * Throws INVALID_PARAMS naming the field, as every function here does.
+ */
+export function textField(field: string, value: string, maxBytes: number): string {
+  if (!value.isWellFormed()) throw invalid(field, "is not well-formed Unicode");
+  if (value.includes("\0")) throw invalid(field, "must not contain NUL");
+  return textOf(field, value, maxBytes);
+}
+
+/** A text that must be there. */
+export function requiredField(field: string, value: string, maxBytes: number): string {
+  if (value === "") throw invalid(field, "is required");
+  return textField(field, value, maxBytes);
+}
+
+function userIdField(field: string, value: string): string {
+  if (value === "") throw invalid(field, "is required");
+  if (!USER_ID.test(value)) throw invalid(field, "must be 1 to 64 of A-Z a-z 0-9 _ . -");
+  return value;
+}
+
+function emailField(field: string, value: string): Email {
+  if (value === "") throw invalid(field, "is required");
+  const email = parseEmail(value);
+  if (email === undefined) throw invalid(field, "is not an email address");
+  return email;
+}
+
+/** Words about a device, cut to a length that lists can show. */
+export function deviceField(field: string, value: string): string {
+  const device = textField(field, value, Number.POSITIVE_INFINITY);
+  return [...device].slice(0, LONGEST_DEVICE).join("");
+}
+
+/** An IP address, v4 or v6, or nothing. */
+export function addressField(field: string, value: string): string {
+  if (value === "") return value;
+  if (isIP(value) === 0 || value.includes("%")) {
+    throw invalid(field, "must be an IP address without a port");
+  }
+  return value;
+}
+
+/** The key of a request that names one user, as the wire has it. */
+type WireUserKey =
+  | { readonly case: "userId" | "email"; readonly value: string }
+  | { readonly case: undefined };
+
+export function userKeyField(key: WireUserKey): Parameters<AuthRepository["findUser"]>[0] {
+  switch (key.case) {
+    case "userId":
+      return { userId: userIdField("user_id", key.value) };
+    case "email":
+      return { emailKey: emailField("email", key.value).key };
+    case undefined:
+      throw invalid("user_id", "is required, or email is");
+  }
+}

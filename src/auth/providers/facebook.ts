@@ -1,0 +1,66 @@
+import { createHmac } from "node:crypto";
+import type { JsonObject } from "../provider-http.ts";
+import type { FacebookSettings } from "../settings.ts";
+import { type OAuthTable, oauthProvider, type ProviderTools, under } from "./oauth.ts";
+import type { Provider } from "./provider.ts";
+import { readEmail, readId, readText } from "./read.ts";
+
+/**
+ * The Graph API's codes for what is wrong with the user's side of a login: 100 is the code itself
+ * (malformed, used, over, for another redirect URI), 102 and 190 a login that is over or revoked.
+ * Others are about the application (1, 101, 191), limits (4, 17) or the API being down (2).
+ */
+const LOGIN_CODES: readonly unknown[] = [100, 102, 190];
+
+const table: OAuthTable<FacebookSettings> = {
+  name: "facebook",
+  scopeSeparator: ",",
+  tokenUrl: ({ graphUrl }) => under(graphUrl, "oauth/access_token"),
+  profileUrl: ({ graphUrl }) => under(graphUrl, "me"),
+  profileParameters: ({ clientSecret }, accessToken) => ({
+    fields: "id,email,first_name,last_name",
+    access_token: accessToken,
+    // Proves that the token is used by its application; Facebook can be set to insist on it.
+    appsecret_proof: createHmac("sha256", clientSecret).update(accessToken).digest("hex"),
+  }),
+  refusesCode(body) {
+    const error = errorOf(body);
+    if (error["type"] !== "OAuthException") return false;
+    return error["code"] === undefined || LOGIN_CODES.includes(error["code"]);
+  },
+  refusalNumbers(body) {
+    const error = errorOf(body);
+    return { code: numberOf(error["code"]), subcode: numberOf(error["error_subcode"]) };
+  },
+  readIdentity(body, { trustEmail }) {
+    const socialId = readId(body["id"]);
+    if (socialId === undefined) return undefined;
+    const email = readEmail(body, "email");
+    return {
+      socialId,
+      email,
+      // Facebook does not say whether it has verified an email.
+      emailVerified: trustEmail && email !== undefined,
+      profile: {
+        firstName: readText(body, "first_name"),
+        lastName: readText(body, "last_name"),
+        picture: "",
+        locale: "",
+      },
+    };
+  },
+};
+
+/** Facebook Login by the Graph API. */
+export function facebook(settings: FacebookSettings, tools: ProviderTools): Provider {
+  return oauthProvider(table, settings, tools);
+}
+
+function errorOf(body: JsonObject): JsonObject {
+  const error = body["error"];
+  return typeof error === "object" && error !== null ? (error as JsonObject) : {};
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import {
+  type Client,
+  ConnectError,
+  createClient,
+  createRouterTransport,
+} from "@connectrpc/connect";
+import { pino } from "pino";
+import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
+import { createAuthService } from "../../src/auth/handlers/service.ts";
+import type { AuthRepository } from "../../src/auth/repository.ts";
+import type { FacebookSettings } from "../../src/auth/settings.ts";
+import type { GraphPerson } from "../../src/demo/graph-stand-in.ts";
+import type { Reason } from "../../src/errors.ts";
+import { toConnectError } from "../../src/server/status.ts";
+import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
+import { openDatabase } from "../../src/storage/sqlite/database.ts";
+import { openKeyStore } from "../../src/storage/sqlite/secrets.ts";
+import { StepClock } from "../support/step-clock.ts";
+import { type Graph, startGraph } from "./graph-stand-in.ts";
+
+export const CLIENT_SECRET = "the-secret-of-the-application";
+export const REDIRECT_URI = "https://app.example/back";
+export const TIMEOUT_MS = 300;
+export const MINUTE = 60_000;
+export const DAY = 24 * 60 * MINUTE;
+
+/** AuthService on a real database and a local Graph API, behind a client. */
+export interface Room {
+  readonly client: Client<typeof AuthService>;
+  readonly repository: AuthRepository;
+  readonly graph: Graph;
+  readonly clock: StepClock;
+  readonly folder: string;
+  /** Everything that was logged, as lines of JSON. */
+  readonly logged: readonly string[];
+}
+
+export interface RoomGiven {
+  readonly person?: GraphPerson;
+  readonly facebook?: Partial<FacebookSettings>;
+}
+
+/** Starts a room of its own for one test. */
+export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<Room> {
+  const app = { clientId: "1234567890", clientSecret: CLIENT_SECRET };
+  const person = given.person ?? {
+    id: "10226",
+    email: "ann@example.com",
+    first_name: "Ann",
+    last_name: "Lee",
+  };
+  const graph = await startGraph(app, person);
+  const folder = mkdtempSync(join(tmpdir(), "usher-auth-"));
+  const db = openDatabase(folder);
+  const repository = createAuthRepository(db);
+  const clock = new StepClock();
+  const logged: string[] = [];
+  const log = pino({ level: "debug" }, { write: (line: string) => logged.push(line) });
+  const facebook: FacebookSettings = {
+    ...app,
+    redirectUris: [REDIRECT_URI, "https://other.example/back"],
+    authUrl: graph.authUrl,
+    graphUrl: graph.graphUrl,
+    scopes: ["email", "public_profile"],
+    trustEmail: false,
+    allowUnsolicitedCodes: false,
+    requestTimeoutMs: TIMEOUT_MS,
+    ...given.facebook,
+  };
+  const keys = openKeyStore(folder);
+  const settings = {
+    sessionLifeMs: 7 * DAY,
+    sessionRenewBeforeMs: 2 * DAY,
+    stateLifeMs: 10 * MINUTE,
+    facebook,
+  };
+  const auth = createAuthService({ repository, keys, settings, clock, log });
+  t.after(async () => {
+    await auth.close();
+    await graph.close();
+    db.close();
+    rmSync(folder, { recursive: true });
+  });
+  const transport = createRouterTransport(
+    (router) => router.service(AuthService, auth.implementation),
+    {
+      router: {
+        interceptors: [
+          (next) => async (request) => {
+            try {
+              return await next(request);
+            } catch (error) {
+              throw toConnectError(error);
+            }
+          },
+        ],
+      },
+    },
+  );
+  const client = createClient(AuthService, transport);
+  return { client, repository, graph, clock, folder, logged };
+}
+
+/** Walks the provider's login page as a browser does. */
+export async function browse(url: string): Promise<{ readonly code: string; state: string }> {
+  const response = await fetch(url, { redirect: "manual" });
+  const location = response.headers.get("location");
+  assert.ok(location, "the login page sends the browser back");
+  const { searchParams } = new URL(location);
+  return { code: searchParams.get("code") ?? "", state: searchParams.get("state") ?? "" };
+}
+
+/** The first half of a social sign-in: what the browser brings back. */
+export async function beginAtFacebook(
+  { client }: Room,
+  clientState = "",
+): Promise<{ readonly provider: string; readonly code: string; readonly state: string }> {
+  const asked = { provider: "facebook", redirectUri: REDIRECT_URI, clientState };
+  const { url } = await client.getSocialAuthUrl(asked);
+  return { provider: "facebook", ...(await browse(url)) };
+}
+
+/** A whole social sign-in. Returns the session's token. */
+export async function signInAtFacebook(room: Room): Promise<string> {
+  const { session } = await room.client.socialAuth(await beginAtFacebook(room));
+  assert.ok(session?.token);
+  return session.token;
+}
+
+/** Expects a call to fail with a reason and, for INVALID_PARAMS, to name a field. */
+export async function refused(
+  call: Promise<unknown>,
+  reason: Reason,
+  field?: string,
+): Promise<ConnectError> {
+  const error = await call.then(
+    () => assert.fail(`${reason} was expected`),
+    (thrown: unknown) => ConnectError.from(thrown),
+  );
+  const [info] = error.findDetails(ErrorInfoSchema);
+  assert.equal(info?.reason, reason, error.message);
+  const [badRequest] = error.findDetails(BadRequestSchema);
+  assert.equal(badRequest?.fieldViolations[0]?.field, field);
+  return error;
+}
