@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file usher/queue/v1/tube.proto.
  */
 export const file_usher_queue_v1_tube: GenFile = /*@__PURE__*/
-  fileDesc("Chl1c2hlci9xdWV1ZS92MS90dWJlLnByb3RvEg51c2hlci5xdWV1ZS52MSKWBAoEVHViZRIMCgRuYW1lGAEgASgJEiYKBGtpbmQYAiABKA4yGC51c2hlci5xdWV1ZS52MS5UdWJlS2luZBIRCgl0ZW1wb3JhcnkYAyABKAgSEAoIY2FwYWNpdHkYBCABKAQSHQoQZGVmYXVsdF9wcmlvcml0eRgFIAEoDUgAiAEBEi4KC2RlZmF1bHRfdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2RlZmF1bHRfdHRyGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWRlZmF1bHRfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMbWF4X2F0dGVtcHRzGAkgASgNEjMKDXJldHJ5X2JhY2tvZmYYCiABKAsyHC51c2hlci5xdWV1ZS52MS5SZXRyeUJhY2tvZmYSLwoMZGVkdXBfd2luZG93GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnBhdXNlZBgMIAEoCBIwCgxwYXVzZWRfdW50aWwYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEITChFfZGVmYXVsdF9wcmlvcml0eSJ2CgxSZXRyeUJhY2tvZmYSKgoHaW5pdGlhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNtYXgYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbXVsdGlwbGllchgDIAEoASJOChFDcmVhdGVUdWJlUmVxdWVzdBIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZRIVCg1pZl9ub3RfZXhpc3RzGAIgASgIIjgKEkNyZWF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIeCg5HZXRUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJIjUKD0dldFR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSI5ChBMaXN0VHViZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlEKEUxpc3RUdWJlc1Jlc3BvbnNlEiMKBXR1YmVzGAEgAygLMhQudXNoZXIucXVldWUudjEuVHViZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiaAoRVXBkYXRlVHViZVJlcXVlc3QSIgoEdHViZRgBIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlR1YmUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjgKElVwZGF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIwChFEZWxldGVUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEg0KBWZvcmNlGAIgASgIIhQKEkRlbGV0ZVR1YmVSZXNwb25zZSIjChNUcnVuY2F0ZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiJQoUVHJ1bmNhdGVUdWJlUmVzcG9uc2USDQoFY291bnQYASABKAQiTQoQUGF1c2VUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjcKEVBhdXNlVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiEKEVJlc3VtZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiOAoSUmVzdW1lVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiQKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EgwKBHR1YmUYASABKAkiRgoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEi0KBXR1YmVzGAEgAygLMh4udXNoZXIucXVldWUudjEuVHViZVN0YXRpc3RpY3Mi9gEKDlR1YmVTdGF0aXN0aWNzEgwKBHR1YmUYASABKAkSKQoFdGFza3MYAiABKAsyGi51c2hlci5xdWV1ZS52MS5UYXNrQ291bnRzEikKBWNhbGxzGAMgASgLMhoudXNoZXIucXVldWUudjEuQ2FsbENvdW50cxIMCgRkb25lGAQgASgEEg8KB2V4cGlyZWQYBSABKAQSMwoQb2xkZXN0X3JlYWR5X2FnZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIWCg53YWl0aW5nX3Rha2VycxgHIAEoBBIUCgx3YWl0aW5nX3B1dHMYCCABKAQiWwoKVGFza0NvdW50cxINCgVyZWFkeRgBIAEoBBIOCgZsZWFzZWQYAiABKAQSDgoGYnVyaWVkGAMgASgEEg8KB2RlbGF5ZWQYBCABKAQSDQoFdG90YWwYBSABKAQigAEKCkNhbGxDb3VudHMSCwoDcHV0GAEgASgEEgwKBHRha2UYAiABKAQSCwoDYWNrGAMgASgEEg8KB3JlbGVhc2UYBCABKAQSDAoEYnVyeRgFIAEoBBIMCgRraWNrGAYgASgEEg0KBXRvdWNoGAcgASgEEg4KBmRlbGV0ZRgIIAEoBCqXAQoIVHViZUtpbmQSGQoVVFVCRV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOVFVCRV9LSU5EX0ZJRk8QARIVChFUVUJFX0tJTkRfRklGT1RUTBACEhgKFFRVQkVfS0lORF9MSU1GSUZPVFRMEAMSEwoPVFVCRV9LSU5EX1VUVUJFEAQSFgoSVFVCRV9LSU5EX1VUVUJFVFRMEAViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Chl1c2hlci9xdWV1ZS92MS90dWJlLnByb3RvEg51c2hlci5xdWV1ZS52MSKWBAoEVHViZRIMCgRuYW1lGAEgASgJEiYKBGtpbmQYAiABKA4yGC51c2hlci5xdWV1ZS52MS5UdWJlS2luZBIRCgl0ZW1wb3JhcnkYAyABKAgSEAoIY2FwYWNpdHkYBCABKAQSHQoQZGVmYXVsdF9wcmlvcml0eRgFIAEoDUgAiAEBEi4KC2RlZmF1bHRfdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2RlZmF1bHRfdHRyGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWRlZmF1bHRfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMbWF4X2F0dGVtcHRzGAkgASgNEjMKDXJldHJ5X2JhY2tvZmYYCiABKAsyHC51c2hlci5xdWV1ZS52MS5SZXRyeUJhY2tvZmYSLwoMZGVkdXBfd2luZG93GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnBhdXNlZBgMIAEoCBIwCgxwYXVzZWRfdW50aWwYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEITChFfZGVmYXVsdF9wcmlvcml0eSJ2CgxSZXRyeUJhY2tvZmYSKgoHaW5pdGlhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNtYXgYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbXVsdGlwbGllchgDIAEoASJOChFDcmVhdGVUdWJlUmVxdWVzdBIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZRIVCg1pZl9ub3RfZXhpc3RzGAIgASgIIjgKEkNyZWF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIeCg5HZXRUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJIjUKD0dldFR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSI5ChBMaXN0VHViZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlEKEUxpc3RUdWJlc1Jlc3BvbnNlEiMKBXR1YmVzGAEgAygLMhQudXNoZXIucXVldWUudjEuVHViZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiaAoRVXBkYXRlVHViZVJlcXVlc3QSIgoEdHViZRgBIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlR1YmUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjgKElVwZGF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIwChFEZWxldGVUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEg0KBWZvcmNlGAIgASgIIhQKEkRlbGV0ZVR1YmVSZXNwb25zZSIjChNUcnVuY2F0ZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiNAoUVHJ1bmNhdGVUdWJlUmVzcG9uc2USEgoFY291bnQYASABKARIAIgBAUIICgZfY291bnQiTQoQUGF1c2VUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjcKEVBhdXNlVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiEKEVJlc3VtZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiOAoSUmVzdW1lVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiQKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EgwKBHR1YmUYASABKAkiRgoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEi0KBXR1YmVzGAEgAygLMh4udXNoZXIucXVldWUudjEuVHViZVN0YXRpc3RpY3MiwwIKDlR1YmVTdGF0aXN0aWNzEgwKBHR1YmUYASABKAkSKQoFdGFza3MYAiABKAsyGi51c2hlci5xdWV1ZS52MS5UYXNrQ291bnRzEikKBWNhbGxzGAMgASgLMhoudXNoZXIucXVldWUudjEuQ2FsbENvdW50cxIRCgRkb25lGAQgASgESACIAQESFAoHZXhwaXJlZBgFIAEoBEgBiAEBEjMKEG9sZGVzdF9yZWFkeV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGwoOd2FpdGluZ190YWtlcnMYByABKARIAogBARIZCgx3YWl0aW5nX3B1dHMYCCABKARIA4gBAUIHCgVfZG9uZUIKCghfZXhwaXJlZEIRCg9fd2FpdGluZ190YWtlcnNCDwoNX3dhaXRpbmdfcHV0cyKqAQoKVGFza0NvdW50cxISCgVyZWFkeRgBIAEoBEgAiAEBEhMKBmxlYXNlZBgCIAEoBEgBiAEBEhMKBmJ1cmllZBgDIAEoBEgCiAEBEhQKB2RlbGF5ZWQYBCABKARIA4gBARISCgV0b3RhbBgFIAEoBEgEiAEBQggKBl9yZWFkeUIJCgdfbGVhc2VkQgkKB19idXJpZWRCCgoIX2RlbGF5ZWRCCAoGX3RvdGFsIvQBCgpDYWxsQ291bnRzEhAKA3B1dBgBIAEoBEgAiAEBEhEKBHRha2UYAiABKARIAYgBARIQCgNhY2sYAyABKARIAogBARIUCgdyZWxlYXNlGAQgASgESAOIAQESEQoEYnVyeRgFIAEoBEgEiAEBEhEKBGtpY2sYBiABKARIBYgBARISCgV0b3VjaBgHIAEoBEgGiAEBEhMKBmRlbGV0ZRgIIAEoBEgHiAEBQgYKBF9wdXRCBwoFX3Rha2VCBgoEX2Fja0IKCghfcmVsZWFzZUIHCgVfYnVyeUIHCgVfa2lja0IICgZfdG91Y2hCCQoHX2RlbGV0ZSqXAQoIVHViZUtpbmQSGQoVVFVCRV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOVFVCRV9LSU5EX0ZJRk8QARIVChFUVUJFX0tJTkRfRklGT1RUTBACEhgKFFRVQkVfS0lORF9MSU1GSUZPVFRMEAMSEwoPVFVCRV9LSU5EX1VUVUJFEAQSFgoSVFVCRV9LSU5EX1VUVUJFVFRMEAViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A tube: a named queue and its settings.
@@ -448,9 +448,9 @@ export type TruncateTubeResponse = Message<"usher.queue.v1.TruncateTubeResponse"
   /**
    * How many tasks were removed, in whatever state.
    *
-   * @generated from field: uint64 count = 1;
+   * @generated from field: optional uint64 count = 1;
    */
-  count: bigint;
+  count?: bigint | undefined;
 };
 
 /**
@@ -596,6 +596,7 @@ export const GetStatisticsResponseSchema: GenMessage<GetStatisticsResponse> = /*
 /**
  * The statistics of one tube. What is counted "since start" begins at 0 whenever the server
  * starts.
+ * Counts are always set, so that JSON shows a zero too.
  *
  * @generated from message usher.queue.v1.TubeStatistics
  */
@@ -624,16 +625,16 @@ export type TubeStatistics = Message<"usher.queue.v1.TubeStatistics"> & {
   /**
    * Tasks that were acked or deleted, since start.
    *
-   * @generated from field: uint64 done = 4;
+   * @generated from field: optional uint64 done = 4;
    */
-  done: bigint;
+  done?: bigint | undefined;
 
   /**
    * Tasks that ended because their ttl was over, since start. Not in `done`.
    *
-   * @generated from field: uint64 expired = 5;
+   * @generated from field: optional uint64 expired = 5;
    */
-  expired: bigint;
+  expired?: bigint | undefined;
 
   /**
    * Time since the put of the oldest of the ready tasks. Not set: none is ready.
@@ -645,16 +646,16 @@ export type TubeStatistics = Message<"usher.queue.v1.TubeStatistics"> & {
   /**
    * Take calls and Work streams that wait for a task of this tube, now.
    *
-   * @generated from field: uint64 waiting_takers = 7;
+   * @generated from field: optional uint64 waiting_takers = 7;
    */
-  waitingTakers: bigint;
+  waitingTakers?: bigint | undefined;
 
   /**
    * Puts and batches that wait for room, now.
    *
-   * @generated from field: uint64 waiting_puts = 8;
+   * @generated from field: optional uint64 waiting_puts = 8;
    */
-  waitingPuts: bigint;
+  waitingPuts?: bigint | undefined;
 };
 
 /**
@@ -673,37 +674,37 @@ export type TaskCounts = Message<"usher.queue.v1.TaskCounts"> & {
   /**
    * Tasks that are ready, those behind another one of their group too.
    *
-   * @generated from field: uint64 ready = 1;
+   * @generated from field: optional uint64 ready = 1;
    */
-  ready: bigint;
+  ready?: bigint | undefined;
 
   /**
    * Tasks that a worker holds.
    *
-   * @generated from field: uint64 leased = 2;
+   * @generated from field: optional uint64 leased = 2;
    */
-  leased: bigint;
+  leased?: bigint | undefined;
 
   /**
    * Tasks set aside.
    *
-   * @generated from field: uint64 buried = 3;
+   * @generated from field: optional uint64 buried = 3;
    */
-  buried: bigint;
+  buried?: bigint | undefined;
 
   /**
    * Tasks whose delay is not over.
    *
-   * @generated from field: uint64 delayed = 4;
+   * @generated from field: optional uint64 delayed = 4;
    */
-  delayed: bigint;
+  delayed?: bigint | undefined;
 
   /**
    * All of these together; what `capacity` limits.
    *
-   * @generated from field: uint64 total = 5;
+   * @generated from field: optional uint64 total = 5;
    */
-  total: bigint;
+  total?: bigint | undefined;
 };
 
 /**
@@ -722,58 +723,58 @@ export type CallCounts = Message<"usher.queue.v1.CallCounts"> & {
   /**
    * Puts.
    *
-   * @generated from field: uint64 put = 1;
+   * @generated from field: optional uint64 put = 1;
    */
-  put: bigint;
+  put?: bigint | undefined;
 
   /**
    * Takes.
    *
-   * @generated from field: uint64 take = 2;
+   * @generated from field: optional uint64 take = 2;
    */
-  take: bigint;
+  take?: bigint | undefined;
 
   /**
    * Acks.
    *
-   * @generated from field: uint64 ack = 3;
+   * @generated from field: optional uint64 ack = 3;
    */
-  ack: bigint;
+  ack?: bigint | undefined;
 
   /**
    * Releases.
    *
-   * @generated from field: uint64 release = 4;
+   * @generated from field: optional uint64 release = 4;
    */
-  release: bigint;
+  release?: bigint | undefined;
 
   /**
    * Burials.
    *
-   * @generated from field: uint64 bury = 5;
+   * @generated from field: optional uint64 bury = 5;
    */
-  bury: bigint;
+  bury?: bigint | undefined;
 
   /**
    * Kicks.
    *
-   * @generated from field: uint64 kick = 6;
+   * @generated from field: optional uint64 kick = 6;
    */
-  kick: bigint;
+  kick?: bigint | undefined;
 
   /**
    * Touches.
    *
-   * @generated from field: uint64 touch = 7;
+   * @generated from field: optional uint64 touch = 7;
    */
-  touch: bigint;
+  touch?: bigint | undefined;
 
   /**
    * Deletes of tasks.
    *
-   * @generated from field: uint64 delete = 8;
+   * @generated from field: optional uint64 delete = 8;
    */
-  delete: bigint;
+  delete?: bigint | undefined;
 };
 
 /**
