@@ -151,8 +151,9 @@ export interface QueueStore {
   open(recovery: Recovery): Promise<void>;
   /**
    * Takes one group commit: all or none of it, durable when the promise resolves. Inserts come
-   * first, then updates in their order, then removals. A removed tube takes its dedup keys with
-   * it; its tasks are removed by their keys.
+   * first, then updates in their order, then removals. A dedup key removed and noted again in one
+   * commit is there. A removed tube takes its dedup keys with it; its tasks are removed by their
+   * keys. A name or a key that another has is refused.
    * Rejects with STORAGE_UNAVAILABLE where the database does not take it: then nothing of it is
    * kept.
    */

@@ -42,9 +42,12 @@ export function createQueueStore(database: SqliteDatabase): QueueStore {
     "until",
   ]);
   const upsertTube = handle.prepare(
-    `INSERT OR REPLACE INTO tubes
+    `INSERT INTO tubes
        (number, name, kind, temporary, created_at, next_id, paused, paused_until, settings)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (number) DO UPDATE SET
+       next_id = excluded.next_id, paused = excluded.paused, paused_until = excluded.paused_until,
+       settings = excluded.settings`,
   );
   const deleteTube = handle.prepare("DELETE FROM tubes WHERE number = ?");
   const deleteDedupOfTube = handle.prepare("DELETE FROM dedup_keys WHERE tube = ?");
@@ -84,10 +87,10 @@ export function createQueueStore(database: SqliteDatabase): QueueStore {
     if (changes.removes.length > 0) {
       eachRange(changes.removes, (first, last) => deleteTasks.run(first, last));
     }
+    for (const { tube, key } of changes.removedDedup) deleteDedup.run(tube, key);
     if (changes.dedup.length > 0) {
       insertDedup.run(changes.dedup.flatMap(({ tube, key, id, until }) => [tube, key, id, until]));
     }
-    for (const { tube, key } of changes.removedDedup) deleteDedup.run(tube, key);
     for (const number of changes.removedTubes) {
       deleteTube.run(number);
       deleteDedupOfTube.run(number);

@@ -1,12 +1,5 @@
 import type { AuthRepository } from "../../../src/auth/repository.ts";
-
-/** A storage with a database of its own, for one case. */
-export interface StorageUnderTest {
-  readonly name: string;
-  /** Opens the database; after `close`, the same one again. */
-  open(): Promise<AuthRepository>;
-  close(): Promise<void>;
-}
+import type * as conformance from "../cases.ts";
 
 /** Cases by the words of the obligation in src/auth/repository.ts that each one proves. */
-export type Cases = Readonly<Record<string, (storage: StorageUnderTest) => Promise<void>>>;
+export type Cases = conformance.Cases<AuthRepository>;
