@@ -60,3 +60,9 @@ export function toSession(row: Row): Session {
 export function text(row: Row, column: string): string {
   return (row[column] as string | null) ?? "";
 }
+
+/** A row that the schema or the statement before makes sure of. */
+export function required(row: Row | undefined): Row {
+  if (row === undefined) throw new Error("a row that must be there is not");
+  return row;
+}

@@ -1,0 +1,61 @@
+import type { User } from "./users.ts";
+
+/** Sessions, however they were opened. */
+export interface SessionSteps {
+  /**
+   * Tells whose session a token is, and renews the session when its end is near.
+   * - a session is found by its token, in a reopened store too
+   * - a session is over at its expire time
+   * - a session that ends soon is renewed, and keeps its id
+   * - after a renewal the old token works until its time and leads to the same successor
+   * - checks of a session that ends soon, at once, all succeed and renew it once
+   * - a session of a deactivated user is answered with user_not_active
+   *
+   * The time of the last check is kept to the minute, so that most checks write nothing.
+   */
+  checkSession(check: SessionCheck): Promise<SessionCheckOutcome>;
+
+  /**
+   * Ends one session. Returns whether there was one to end.
+   * - an ended session is unknown, and is ended once
+   * - the old token of a renewed session ends it too, until its time
+   */
+  endSession(request: { readonly tokenHash: Uint8Array; readonly now: number }): Promise<boolean>;
+}
+
+export interface Session {
+  readonly id: string;
+  /** The provider through which it was opened. */
+  readonly provider: string;
+  readonly device: string;
+  readonly address: string;
+  readonly createTime: number;
+  readonly lastSeenTime: number;
+  readonly expireTime: number;
+}
+
+export interface SessionCheck {
+  readonly tokenHash: Uint8Array;
+  readonly now: number;
+  /** The session is renewed if it ends within this many milliseconds. */
+  readonly renewWithinMs: number;
+  readonly renewal: {
+    /** The token's successor, made from the token and `salt`. */
+    readonly tokenHash: Uint8Array;
+    readonly salt: Uint8Array;
+    readonly expireTime: number;
+    /** Until when the token so far works. */
+    readonly oldTokenExpireTime: number;
+  };
+}
+
+export type SessionCheckOutcome =
+  | {
+      readonly outcome: "live";
+      readonly user: User;
+      readonly session: Session;
+      /** What makes the token's successor; undefined while the token is the one to use. */
+      readonly successorSalt: Uint8Array | undefined;
+    }
+  | { readonly outcome: "unknown" }
+  | { readonly outcome: "user_not_active" };

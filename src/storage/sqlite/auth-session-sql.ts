@@ -1,0 +1,31 @@
+import { SWEEP } from "./auth-sweep.ts";
+
+export const sessionSql = {
+  insertSession: `
+    INSERT INTO sessions
+      (id, user_id, token_hash, provider, social_id, device, address,
+       create_time, last_seen_time, expire_time)
+    VALUES
+      (:id, :userId, :tokenHash, :provider, :socialId, :device, :address,
+       :now, :now, :expireTime)
+    RETURNING *`,
+  sessionByToken: `
+    SELECT *, token_hash <> :tokenHash AS by_old_token FROM sessions
+    WHERE expire_time > :now
+      AND (token_hash = :tokenHash
+        OR (old_token_hash = :tokenHash AND old_token_expire_time > :now))`,
+  renewSession: `
+    UPDATE sessions SET
+      old_token_hash = token_hash, old_token_expire_time = :oldTokenExpireTime,
+      successor_salt = :salt, token_hash = :newTokenHash,
+      last_seen_time = :now, expire_time = :expireTime
+    WHERE id = :id
+    RETURNING *`,
+  seeSession: "UPDATE sessions SET last_seen_time = :now WHERE id = :id",
+  endSession: "DELETE FROM sessions WHERE id = :id",
+  endSessionsOfUser: `
+    UPDATE sessions SET end_time = :now WHERE user_id = :userId AND end_time IS NULL`,
+  sweepSessions: `
+    DELETE FROM sessions WHERE id IN
+      (SELECT id FROM sessions WHERE expire_time <= :now ORDER BY expire_time LIMIT ${SWEEP})`,
+} as const;

@@ -1,0 +1,49 @@
+import { SWEEP } from "./auth-sweep.ts";
+
+/** States of sign-ins under way, and accounts at providers. */
+export const socialSql = {
+  insertState: `
+    INSERT INTO social_states
+      (state_hash, provider, redirect_uri, client_state, code_verifier, nonce, expire_time)
+    VALUES
+      (:stateHash, :provider, :redirectUri, :clientState, :codeVerifier, :nonce, :expireTime)`,
+  takeState: `
+    DELETE FROM social_states
+    WHERE state_hash = :stateHash AND provider = :provider
+    RETURNING *`,
+  sweepStates: `
+    DELETE FROM social_states WHERE state_hash IN
+      (SELECT state_hash FROM social_states WHERE expire_time <= :now
+       ORDER BY expire_time LIMIT ${SWEEP})`,
+
+  userByAccount: `
+    SELECT users.* FROM social_accounts JOIN users ON users.id = social_accounts.user_id
+    WHERE provider = :provider AND social_id = :socialId`,
+  giveEmail: `
+    UPDATE users SET email = :email, email_key = :emailKey, update_time = :now
+    WHERE id = :userId AND email_key IS NULL
+      AND NOT EXISTS (SELECT 1 FROM users WHERE email_key = :emailKey)`,
+  fillProfile: `
+    UPDATE users SET
+      first_name = coalesce(nullif(:firstName, ''), first_name),
+      last_name = coalesce(nullif(:lastName, ''), last_name),
+      picture = coalesce(nullif(:picture, ''), picture),
+      locale = coalesce(nullif(:locale, ''), locale),
+      update_time = :now
+    WHERE id = :userId
+      AND (:firstName NOT IN ('', first_name) OR :lastName NOT IN ('', last_name)
+        OR :picture NOT IN ('', picture) OR :locale NOT IN ('', locale))`,
+  insertAccount: `
+    INSERT INTO social_accounts
+      (provider, social_id, user_id, email, email_verified, sealed_credentials, link_time)
+    VALUES
+      (:provider, :socialId, :userId, :email, :emailVerified, :sealedCredentials, :now)
+    ON CONFLICT (provider, social_id) DO NOTHING`,
+  updateAccountEmail: `
+    UPDATE social_accounts SET email = :email, email_verified = :emailVerified
+    WHERE provider = :provider AND social_id = :socialId
+      AND (email <> :email OR email_verified <> :emailVerified)`,
+  updateAccountCredentials: `
+    UPDATE social_accounts SET sealed_credentials = :sealedCredentials
+    WHERE provider = :provider AND social_id = :socialId`,
+} as const;

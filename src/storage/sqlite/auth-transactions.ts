@@ -1,0 +1,8 @@
+import type { AuthStatements } from "./auth-statements.ts";
+
+/** What the steps of each topic run on. */
+export interface AuthTransactions {
+  readonly sql: AuthStatements;
+  /** Runs `work` in one durable transaction, as `SqliteDatabase.transaction` does. */
+  step<T>(work: () => T): Promise<T>;
+}
