@@ -1,8 +1,10 @@
+import type { AuditSteps } from "./repository/audit.ts";
 import type { RegistrationSteps } from "./repository/registration.ts";
 import type { SessionSteps } from "./repository/sessions.ts";
 import type { SocialSteps } from "./repository/social.ts";
 import type { UserSteps } from "./repository/users.ts";
 
+export type * from "./repository/audit.ts";
 export type * from "./repository/keys.ts";
 export type * from "./repository/registration.ts";
 export type * from "./repository/sessions.ts";
@@ -22,4 +24,9 @@ export type * from "./repository/users.ts";
  * millisecond on. An empty string stands for what is not known. Tokens, states and codes come as
  * SHA-256 hashes; the store never sees the secret itself.
  */
-export interface AuthRepository extends UserSteps, RegistrationSteps, SessionSteps, SocialSteps {}
+export interface AuthRepository
+  extends UserSteps,
+    RegistrationSteps,
+    SessionSteps,
+    SocialSteps,
+    AuditSteps {}

@@ -3,6 +3,7 @@ import type {
   RegistrationOutcome,
   RegistrationSteps,
 } from "../../auth/repository.ts";
+import { recordEvent } from "./auth-audit.ts";
 import { text } from "./auth-rows.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
@@ -27,5 +28,6 @@ function registerUser(sql: AuthStatements, registration: Registration): Registra
     return { outcome: "user_exists" };
   }
   sql.replaceCode.run({ userId, codeHash, codeExpireTime });
+  recordEvent(sql, { type: "registered", userId, time: now });
   return { outcome: "registered", user: userOf(sql, userId) };
 }

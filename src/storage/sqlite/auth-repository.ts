@@ -1,4 +1,5 @@
 import type { AuthRepository } from "../../auth/repository.ts";
+import { auditSteps } from "./auth-audit.ts";
 import { registrationSteps } from "./auth-registration.ts";
 import { sessionSteps } from "./auth-sessions.ts";
 import { socialSteps } from "./auth-social.ts";
@@ -19,5 +20,6 @@ export function createAuthRepository(db: SqliteDatabase): AuthRepository {
     ...registrationSteps(transactions),
     ...sessionSteps(transactions),
     ...socialSteps(transactions),
+    ...auditSteps(transactions),
   };
 }

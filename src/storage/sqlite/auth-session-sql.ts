@@ -22,8 +22,12 @@ export const sessionSql = {
     WHERE id = :id
     RETURNING *`,
   seeSession: "UPDATE sessions SET last_seen_time = :now WHERE id = :id",
-  endSession: "DELETE FROM sessions WHERE id = :id",
-  endSessionsOfUser: `
+  deleteSession: "DELETE FROM sessions WHERE id = :id",
+  liveSessionsOfUser: `
+    SELECT * FROM sessions
+    WHERE user_id = :userId AND expire_time > :now AND end_time IS NULL
+    ORDER BY create_time, rowid`,
+  closeSessionsOfUser: `
     UPDATE sessions SET end_time = :now WHERE user_id = :userId AND end_time IS NULL`,
   sweepSessions: `
     DELETE FROM sessions WHERE id IN

@@ -1,5 +1,6 @@
 import type { SessionCheck, SessionCheckOutcome, SessionSteps } from "../../auth/repository.ts";
 import { required, text, toSession } from "./auth-rows.ts";
+import { endSession } from "./auth-session-ends.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 import { userOf } from "./auth-users.ts";
@@ -15,7 +16,7 @@ export function sessionSteps({ sql, step }: AuthTransactions): SessionSteps {
       step(() => {
         const row = sql.sessionByToken.get({ tokenHash, now });
         if (row === undefined || row["end_time"] !== null) return false;
-        sql.endSession.run({ id: text(row, "id") });
+        endSession(sql, row, "signed_out", now);
         return true;
       }),
   };

@@ -1,4 +1,5 @@
 import type { SocialSignIn, SocialSignInOutcome, SocialSteps } from "../../auth/repository.ts";
+import { recordEvent } from "./auth-audit.ts";
 import { type Row, required, text, toSession, toState } from "./auth-rows.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
@@ -53,6 +54,9 @@ function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignIn
       now,
     }),
   );
+  const { device, address } = session;
+  const origin = { sessionId: session.id, provider: account.provider, device, address };
+  recordEvent(sql, { type: "signed_in", userId, ...origin, time: now });
   return {
     outcome: "signed_in",
     user: userOf(sql, userId),
@@ -76,6 +80,7 @@ function storeAccount(sql: AuthStatements, userId: string, { account, now }: Soc
   const key = { provider, socialId };
   const values = { ...key, userId, email, emailVerified, sealedCredentials, now };
   const linked = sql.insertAccount.run(values).changes;
+  if (linked) recordEvent(sql, { type: "social_account_linked", userId, provider, time: now });
   const changed = linked || sql.updateAccountEmail.run({ ...key, email, emailVerified }).changes;
   if (changed) sql.touchUser.run({ userId, now });
   if (!linked) sql.updateAccountCredentials.run({ ...key, sealedCredentials });

@@ -1,9 +1,10 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { auditSql } from "./auth-audit-sql.ts";
 import { sessionSql } from "./auth-session-sql.ts";
 import { socialSql } from "./auth-social-sql.ts";
 import { userSql } from "./auth-user-sql.ts";
 
-const statements = { ...userSql, ...sessionSql, ...socialSql };
+const statements = { ...userSql, ...sessionSql, ...socialSql, ...auditSql };
 
 export type AuthStatements = Readonly<Record<keyof typeof statements, StatementSync>>;
 

@@ -1,5 +1,7 @@
 import type { User, UserSteps } from "../../auth/repository.ts";
+import { recordEvent } from "./auth-audit.ts";
 import { type Row, required, text, toSocialAccount, toUser } from "./auth-rows.ts";
+import { closeSessionsOfUser } from "./auth-session-ends.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 
@@ -16,9 +18,11 @@ export function userSteps({ sql, step }: AuthTransactions): UserSteps {
 
     deactivateUser: ({ userId, now }) =>
       step(() => {
-        sql.deactivateUser.run({ userId, now });
-        sql.voidCode.run({ userId });
-        sql.endSessionsOfUser.run({ userId, now });
+        if (sql.deactivateUser.run({ userId, now }).changes) {
+          sql.voidCode.run({ userId });
+          closeSessionsOfUser(sql, userId, now);
+          recordEvent(sql, { type: "deactivated", userId, time: now });
+        }
         const row = sql.userById.get({ userId });
         return row === undefined ? undefined : withAccounts(sql, row);
       }),

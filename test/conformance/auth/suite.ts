@@ -1,5 +1,6 @@
 import type { AuthRepository } from "../../../src/auth/repository.ts";
 import type { Suite } from "../cases.ts";
+import { auditCases } from "./audit.ts";
 import { sessionCases } from "./sessions.ts";
 import { socialSignInCases } from "./social-sign-in.ts";
 import { stateCases } from "./states.ts";
@@ -11,4 +12,5 @@ export const authSuite: Suite<AuthRepository> = {
   "social sign-in": socialSignInCases,
   sessions: sessionCases,
   users: userCases,
+  audit: auditCases,
 };
