@@ -1,0 +1,186 @@
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import packageJson from "../package.json" with { type: "json" };
+import { systemClock } from "./clock.ts";
+import { CONFIG_VARIABLE } from "./config/environment.ts";
+import { isLoopback } from "./config/forms.ts";
+import { type Config, parseConfig } from "./config.ts";
+import type { Log } from "./log.ts";
+import { createLogger } from "./logger.ts";
+import { ListenError } from "./server/listen.ts";
+import { StorageOpenError } from "./storage/sqlite/database.ts";
+import { type RunningUsher, startUsher } from "./usher.ts";
+
+const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON
+
+  npm start                          start the server
+  npm start -- --config usher.yaml   with settings from a file
+  node src/main.ts COMMAND           the same without npm
+
+Commands:
+  serve      start the server (the default); SIGTERM or Ctrl-C stops it in good order
+  version    print the version
+  help       print this
+
+Flags of serve:
+  --config FILE   a YAML file of settings; ${CONFIG_VARIABLE} may name it instead
+
+Every setting, in the file or as a variable: docs/settings.md
+`;
+
+/** npm passes a Ctrl-C on to a process that the terminal has told already: one wish, not two. */
+const ECHO_MS = 500;
+
+/** How long after the grace a stop that does not end is given up. */
+const STUCK_MS = 5_000;
+
+interface Flags {
+  readonly config?: string | undefined;
+}
+
+type Command = (flags: Flags) => number | Promise<number>;
+
+/** Each answers the exit code. */
+const commands = {
+  serve,
+  version() {
+    process.stdout.write(`${packageJson.version}\n`);
+    return 0;
+  },
+  help() {
+    process.stdout.write(HELP);
+    return 0;
+  },
+} satisfies Record<string, Command>;
+
+async function main(args: string[]): Promise<number> {
+  let flags: Flags & { help?: boolean; version?: boolean };
+  let names: string[];
+  try {
+    ({ values: flags, positionals: names } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        config: { type: "string" },
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean" },
+      },
+    }));
+  } catch (error) {
+    return misused(messageOf(error).split(". ")[0] ?? "");
+  }
+  if (flags.help) return commands.help();
+  if (flags.version) return commands.version();
+  const [name = "serve", extra] = names;
+  const command: Command | undefined = new Map(Object.entries(commands)).get(name);
+  if (command === undefined) return misused(`There is no command ${JSON.stringify(name)}`);
+  if (extra !== undefined) return misused(`${name} takes no ${JSON.stringify(extra)}`);
+  if (flags.config !== undefined && command !== serve) return misused(`${name} takes no --config`);
+  return command(flags);
+}
+
+function misused(fault: string): number {
+  process.stderr.write(`usher: ${fault}; see: npm start -- --help\n`);
+  return 2;
+}
+
+/** Runs the server until a signal comes. */
+async function serve(flags: Flags): Promise<number> {
+  const parsed = readConfig(flags);
+  if ("faults" in parsed) {
+    for (const fault of parsed.faults) process.stderr.write(`usher: ${fault}\n`);
+    return 1;
+  }
+  const { config } = parsed;
+  // Without a reader (a closed pipe) the log is lost; the service goes on.
+  process.stdout.on("error", () => {});
+  process.stderr.on("error", () => {});
+  const log = createLogger(config.logLevel, process.stdout, process.stdout.isTTY);
+  process.on("uncaughtException", (error, origin) => {
+    log.error({ err: error, origin }, "a fault in the program; exiting");
+    process.exit(1);
+  });
+
+  const signal = firstSignal();
+  let usher: RunningUsher;
+  try {
+    usher = await startUsher(config, { log, clock: systemClock });
+  } catch (error) {
+    const expected = error instanceof ListenError || error instanceof StorageOpenError;
+    if (!expected) log.error({ err: error }, "the start failed");
+    process.stderr.write(`usher: ${messageOf(error).replaceAll("\n", " ")}\n`);
+    return 1;
+  }
+  announce(usher, config, log);
+  log.info({ signal: await signal }, "stopping");
+  return stop(usher, config.shutdownGrace, log);
+}
+
+function readConfig(flags: Flags): ReturnType<typeof parseConfig> {
+  const name = flags.config ?? (process.env[CONFIG_VARIABLE] || undefined);
+  const sources = {
+    env: process.env,
+    readSecretFile: (path: string) => readFileSync(path, "utf8"),
+  };
+  if (name === undefined) return parseConfig(sources);
+  let file: string;
+  try {
+    file = readFileSync(name, "utf8");
+  } catch (error) {
+    const where = flags.config === undefined ? CONFIG_VARIABLE : "--config";
+    return { faults: [`${where}: cannot read the settings file: ${messageOf(error)}`] };
+  }
+  return parseConfig({ ...sources, file });
+}
+
+/** Says where the server is. To people on stderr, so that stdout has nothing but the log. */
+function announce({ grpcAddress, httpAddress }: RunningUsher, config: Config, log: Log): void {
+  log.info({ grpc: grpcAddress, http: httpAddress, version: packageJson.version }, "listening");
+  const open = [config.grpcListen, config.httpListen].filter(({ host }) => !isLoopback(host));
+  if (open.length > 0) {
+    log.warn({ listen: open }, "other machines can call, unencrypted and without being asked who");
+  }
+  const tube = '{"tube":{"name":"test_queue","kind":"TUBE_KIND_FIFO"},"ifNotExists":true}';
+  const put = '{"tube":"test_queue","task":{"payload":{"text":"task_1"}}}';
+  const service = "usher.queue.v1.QueueService";
+  process.stderr.write(`
+Usher listens: gRPC on ${grpcAddress}, Connect and JSON on http://${httpAddress}
+Try:
+  grpcurl -plaintext ${grpcAddress} list
+  grpcurl -plaintext -d '${tube}' ${grpcAddress} ${service}/CreateTube
+  curl -H 'Content-Type: application/json' -d '${put}' http://${httpAddress}/${service}/Put
+
+`);
+}
+
+/** Resolves at the first SIGTERM or SIGINT; at another one the process exits at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let firstAt: number | undefined;
+    const handle = (signal: NodeJS.Signals): void => {
+      const now = performance.now();
+      if (firstAt !== undefined && now - firstAt > ECHO_MS) process.exit(1);
+      firstAt ??= now;
+      resolve(signal);
+    };
+    process.on("SIGTERM", handle);
+    process.on("SIGINT", handle);
+  });
+}
+
+async function stop(usher: RunningUsher, graceMs: number, log: Log): Promise<number> {
+  const stuck = setTimeout(() => {
+    log.error({ graceMs }, "the stop does not end; exiting");
+    process.exit(1);
+  }, graceMs + STUCK_MS);
+  await usher.stop();
+  clearTimeout(stuck);
+  log.info({}, "stopped");
+  return 0;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+process.exit(await main(process.argv.slice(2)));
