@@ -1,20 +1,16 @@
 import { z } from "zod";
 import {
-  baseUrl,
   choice,
   duration,
   flag,
   isLoopback,
   type ListenAddress,
   listenAddress,
-  secret,
   size,
   storageAddress,
-  text,
-  webUrls,
-  words,
 } from "./config/forms.ts";
 import { type Parsed, parseSettings, type Sources } from "./config/parse.ts";
+import { providerSettings } from "./config/providers.ts";
 
 /**
  * Every setting, once: its type, default, check and description. `grpcListen` here is
@@ -71,31 +67,7 @@ export const settings = z
         max: "1d",
       }),
 
-      facebook: z.object({
-        clientId: text("The app's id. Without it, sign-in by Facebook is off."),
-        clientSecret: secret("The app's secret. Without it, sign-in by Facebook is off."),
-        redirectUris: webUrls(
-          "Where Facebook may send users back to; a request names exactly one of these.",
-        ),
-        scope: words(["email", "public_profile"], "What a user is asked to share."),
-        trustEmail: flag(
-          false,
-          "Takes the emails that Facebook gives for verified, though it does not say so: whoever controls a Facebook account with an email then signs in as the user with that email.",
-        ),
-        allowUnsolicitedCodes: flag(
-          false,
-          "Accepts a code without a state, for front ends that send users to Facebook themselves. Such front ends must keep and compare a state of their own.",
-        ),
-        requestTimeout: duration("3s", "How long one request to Facebook may take.", {
-          min: "1ms",
-          max: "5m",
-        }),
-        graphUrl: baseUrl("https://graph.facebook.com/v26.0", "The Graph API, with its version."),
-        authUrl: baseUrl(
-          "https://www.facebook.com/v26.0/dialog/oauth",
-          "The page that asks the user.",
-        ),
-      }),
+      ...providerSettings,
     }),
   })
   .superRefine((config, context) => {
@@ -108,6 +80,11 @@ export const settings = z
     }
     if (config.auth.sessionRenewBefore >= config.auth.sessionLife) {
       complain(["auth", "sessionRenewBefore"], "must be shorter than auth.session_life");
+    }
+    for (const name of Object.keys(config.auth.oidc)) {
+      if (Object.hasOwn(providerSettings, name)) {
+        complain(["auth", "oidc", name], "is the name of another provider; choose another name");
+      }
     }
     if (config.queue.maxTaskSize > config.queue.maxRequestSize) {
       complain(["queue", "maxTaskSize"], "must not be above queue.max_request_size");

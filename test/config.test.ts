@@ -36,6 +36,13 @@ const KIBIBYTE = 1024;
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
+const everyProvider = {
+  redirectUris: [],
+  trustEmail: false,
+  allowUnsolicitedCodes: false,
+  requestTimeout: 3 * SECOND,
+};
+
 test("without any setting every default holds", () => {
   assert.deepEqual(configOf({}), {
     storage: { kind: "sqlite", folder: "usher-data" },
@@ -54,14 +61,28 @@ test("without any setting every default holds", () => {
       sessionRenewBefore: 2 * DAY,
       stateLife: 600 * SECOND,
       facebook: {
-        redirectUris: [],
+        ...everyProvider,
         scope: ["email", "public_profile"],
-        trustEmail: false,
-        allowUnsolicitedCodes: false,
-        requestTimeout: 3 * SECOND,
         graphUrl: "https://graph.facebook.com/v26.0",
         authUrl: "https://www.facebook.com/v26.0/dialog/oauth",
       },
+      google: {
+        ...everyProvider,
+        scope: ["openid", "email", "profile"],
+        offline: true,
+        authUrl: "https://accounts.google.com/o/oauth2/v2/auth",
+        tokenUrl: "https://oauth2.googleapis.com/token",
+        userinfoUrl: "https://openidconnect.googleapis.com/v1/userinfo",
+      },
+      vk: {
+        ...everyProvider,
+        flow: "vk_id",
+        scope: ["email"],
+        idUrl: "https://id.vk.ru",
+        oauthUrl: "https://oauth.vk.ru",
+        apiUrl: "https://api.vk.ru/method",
+      },
+      oidc: {},
     },
   });
 });

@@ -1,3 +1,5 @@
+import type { Config } from "../config.ts";
+
 /** What AuthService is told by its operator. */
 export interface AuthSettings {
   /** How long a session lives after its start or its last renewal, in milliseconds. */
@@ -7,6 +9,10 @@ export interface AuthSettings {
   /** How long a user may take to sign in at a provider, in milliseconds. */
   readonly stateLifeMs: number;
   readonly facebook: FacebookSettings;
+  readonly google: GoogleSettings;
+  readonly vk: VkSettings;
+  /** By the names that the operator has chosen. */
+  readonly oidc: Readonly<Record<string, OidcSettings>>;
 }
 
 /** What every provider that speaks OAuth 2 is told. */
@@ -20,8 +26,6 @@ export interface OAuthSettings {
    * is the one that front ends use which run the redirect themselves. None: the provider is off.
    */
   readonly redirectUris: readonly string[];
-  /** The page that browsers are sent to. */
-  readonly authUrl: string;
   /** What users are asked to allow. With `openid`, a nonce ties the answer to the question. */
   readonly scopes: readonly string[];
   /** Takes the emails that the provider tells for verified, though it does not say so. */
@@ -33,6 +37,72 @@ export interface OAuthSettings {
 }
 
 export interface FacebookSettings extends OAuthSettings {
+  /** The page that browsers are sent to. */
+  readonly authUrl: string;
   /** The base of the Graph API, its version included. */
   readonly graphUrl: string;
+}
+
+export interface GoogleSettings extends OAuthSettings {
+  /** The page that browsers are sent to. */
+  readonly authUrl: string;
+  readonly tokenUrl: string;
+  readonly userinfoUrl: string;
+  /** Asks for a refresh token, and so for the user's consent at every sign-in. */
+  readonly offline: boolean;
+}
+
+export interface VkSettings extends OAuthSettings {
+  /** VK ID, or the flow before it. */
+  readonly flow: "vk_id" | "classic";
+  /** The base of VK ID. */
+  readonly idUrl: string;
+  /** The base of the classic flow's pages. */
+  readonly oauthUrl: string;
+  /** The base of the classic flow's API methods. */
+  readonly apiUrl: string;
+}
+
+export interface OidcSettings extends OAuthSettings {
+  /** To the letter as the provider's own metadata has it. Empty: the provider is off. */
+  readonly issuer: string;
+  /** How the client proves itself at the token endpoint. */
+  readonly clientAuth: "client_secret_basic" | "client_secret_post";
+}
+
+/** What AuthService is told, from what the operator has written. */
+export function readAuthSettings({ auth }: Config): AuthSettings {
+  const { google, vk, facebook, oidc } = auth;
+  return {
+    sessionLifeMs: auth.sessionLife,
+    sessionRenewBeforeMs: auth.sessionRenewBefore,
+    stateLifeMs: auth.stateLife,
+    facebook: readOAuthSettings(facebook),
+    google: readOAuthSettings(google),
+    vk: readOAuthSettings(vk),
+    oidc: Object.fromEntries(
+      Object.entries(oidc).map(([name, own]) => {
+        const { issuer = "", ...rest } = own;
+        return [name, { ...readOAuthSettings(rest), issuer }];
+      }),
+    ),
+  };
+}
+
+/** What every provider's settings are called in the settings file, and what here. */
+interface WrittenOAuthSettings {
+  readonly clientId?: string | undefined;
+  readonly clientSecret?: string | undefined;
+  readonly scope: readonly string[];
+  readonly requestTimeout: number;
+}
+
+function readOAuthSettings<Written extends WrittenOAuthSettings>({
+  clientId = "",
+  clientSecret = "",
+  scope: scopes,
+  requestTimeout: requestTimeoutMs,
+  ...own
+}: Written) {
+  return { ...own, clientId, clientSecret, scopes, requestTimeoutMs };
 }

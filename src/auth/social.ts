@@ -16,6 +16,8 @@ export interface SocialAuthRequest {
   readonly provider: string;
   readonly code: string;
   readonly state: string;
+  /** Empty for none. */
+  readonly deviceId: string;
   readonly origin: Origin;
   /** Fires when the caller gives up. */
   readonly signal?: AbortSignal | undefined;
@@ -31,8 +33,8 @@ export interface SignedIn {
 
 /**
  * Begins a social sign-in: the page to send the browser to, and the state that comes back.
- * Throws WRONG_PROVIDER, IMPROPERLY_CONFIGURED, and INVALID_PARAMS for a redirect URI that is not
- * one of the configured.
+ * Throws WRONG_PROVIDER, IMPROPERLY_CONFIGURED, SOCIAL_AUTH_ERROR if the provider would not tell
+ * its page, and INVALID_PARAMS for a redirect URI that is not one of the configured.
  */
 export async function beginSocialAuth(
   { repository, providers, settings, clock }: SocialRoom,
@@ -40,10 +42,12 @@ export async function beginSocialAuth(
     readonly provider: string;
     readonly redirectUri: string;
     readonly clientState: string;
+    /** Fires when the caller gives up. */
+    readonly signal?: AbortSignal | undefined;
   },
 ): Promise<{ readonly url: string; readonly state: string }> {
   const provider = findProvider(providers, request.provider);
-  const { redirectUri, clientState } = request;
+  const { redirectUri, clientState, signal } = request;
   if (!provider.redirectUris.includes(redirectUri)) {
     throw invalid(
       "redirect_uri",
@@ -53,7 +57,8 @@ export async function beginSocialAuth(
   const state = randomSecret();
   const codeVerifier = randomSecret();
   const nonce = provider.usesNonce ? randomSecret() : "";
-  const url = provider.authUrl({ redirectUri, state, codeVerifier, nonce });
+  const url = await provider.authUrl({ redirectUri, state, codeVerifier, nonce, signal });
+  if (url === undefined) throw new UsherError("SOCIAL_AUTH_ERROR");
   const now = clock.now();
   const saved = {
     stateHash: hashToken(state),
@@ -78,6 +83,9 @@ export async function completeSocialAuth(
   request: SocialAuthRequest,
 ): Promise<SignedIn> {
   const provider = findProvider(room.providers, request.provider);
+  if (provider.needsDeviceId && request.deviceId === "") {
+    throw invalid("device_id", `is required by ${provider.name}`);
+  }
   const saved = await takeState(room, provider, request.state);
   const { identity, credentials } = await identify(provider, saved, request);
   const now = room.clock.now();
@@ -129,9 +137,17 @@ async function takeState(
 async function identify(
   provider: Provider,
   { redirectUri, codeVerifier, nonce }: Beginning,
-  { code, signal }: SocialAuthRequest,
+  { code, state, deviceId, signal }: SocialAuthRequest,
 ): Promise<{ readonly identity: Identity; readonly credentials: Credentials }> {
-  const found = await provider.identify({ code, redirectUri, codeVerifier, nonce, signal });
+  const found = await provider.identify({
+    code,
+    redirectUri,
+    state,
+    codeVerifier,
+    nonce,
+    deviceId,
+    signal,
+  });
   switch (found.outcome) {
     case "identified":
       return found;

@@ -104,6 +104,14 @@ export function baseUrl(fallback: string, about: string) {
   });
 }
 
+/** An http or https address that is not set by default, kept to the letter. */
+export function exactUrl(about: string) {
+  const info = { about, allowed: "an http:// or https:// URL without user, query and fragment" };
+  return form(info.allowed, (text) => (readWebUrl(text)?.search === "" ? text : undefined))
+    .optional()
+    .register(settingInfo, { ...info, secret: false });
+}
+
 /** Text that is not set by default. */
 export function text(about: string) {
   return optionalText({ about, allowed: "text", secret: false });

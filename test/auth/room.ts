@@ -14,7 +14,8 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_de
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { createAuthService } from "../../src/auth/handlers/service.ts";
 import type { AuthRepository } from "../../src/auth/repository.ts";
-import type { FacebookSettings } from "../../src/auth/settings.ts";
+import { type AuthSettings, readAuthSettings } from "../../src/auth/settings.ts";
+import { parseConfig } from "../../src/config.ts";
 import type { GraphPerson } from "../../src/demo/graph-stand-in.ts";
 import type { Reason } from "../../src/errors.ts";
 import { toConnectError } from "../../src/server/status.ts";
@@ -43,7 +44,16 @@ export interface Room {
 
 export interface RoomGiven {
   readonly person?: GraphPerson;
-  readonly facebook?: Partial<FacebookSettings>;
+  /** Settings other than those that Facebook's stand-in needs and the defaults. */
+  readonly facebook?: Partial<AuthSettings["facebook"]>;
+  readonly settings?: Partial<AuthSettings>;
+}
+
+/** What AuthService is told by an operator who sets nothing. */
+export function defaultSettings(): AuthSettings {
+  const parsed = parseConfig({ env: {}, readSecretFile: () => "" });
+  assert.ok("config" in parsed);
+  return readAuthSettings(parsed.config);
 }
 
 /** Starts a room of its own for one test. */
@@ -62,24 +72,18 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
   const clock = new StepClock();
   const logged: string[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => logged.push(line) });
-  const facebook: FacebookSettings = {
+  const defaults = defaultSettings();
+  const facebook = {
+    ...defaults.facebook,
     ...app,
     redirectUris: [REDIRECT_URI, "https://other.example/back"],
     authUrl: graph.authUrl,
     graphUrl: graph.graphUrl,
-    scopes: ["email", "public_profile"],
-    trustEmail: false,
-    allowUnsolicitedCodes: false,
     requestTimeoutMs: TIMEOUT_MS,
     ...given.facebook,
   };
   const keys = openKeyStore(folder);
-  const settings = {
-    sessionLifeMs: 7 * DAY,
-    sessionRenewBeforeMs: 2 * DAY,
-    stateLifeMs: 10 * MINUTE,
-    facebook,
-  };
+  const settings = { ...defaults, facebook, ...given.settings };
   const auth = createAuthService({ repository, keys, settings, clock, log });
   t.after(async () => {
     await auth.close();

@@ -33,7 +33,7 @@ export function createAuthService({ repository, keys, settings, clock, log }: Au
   const room = {
     repository,
     settings,
-    providers: createProviders(settings, { http, log }),
+    providers: createProviders(settings, { http, log, clock }),
     sealer: createSealer(keys),
     clock,
   };

@@ -14,21 +14,21 @@ const LONGEST_DEVICE_ID = 1_024;
 /** Sign-in through a provider. */
 export function socialHandlers(room: SocialRoom): AuthHandlers<"getSocialAuthUrl" | "socialAuth"> {
   return {
-    async getSocialAuthUrl(request) {
+    async getSocialAuthUrl(request, { signal }) {
       return beginSocialAuth(room, {
         provider: requiredField("provider", request.provider, LONGEST_PROVIDER),
         redirectUri: requiredField("redirect_uri", request.redirectUri, LONGEST_URI),
         clientState: textField("client_state", request.clientState, LONGEST_CLIENT_STATE),
+        signal,
       });
     },
 
     async socialAuth(request, { signal }) {
-      // Only VK ID has one, but junk is told to whoever sends it to another provider.
-      textField("device_id", request.deviceId, LONGEST_DEVICE_ID);
       const signedIn = await completeSocialAuth(room, {
         provider: requiredField("provider", request.provider, LONGEST_PROVIDER),
         code: requiredField("code", request.code, LONGEST_CODE),
         state: textField("state", request.state, LONGEST_STATE),
+        deviceId: textField("device_id", request.deviceId, LONGEST_DEVICE_ID),
         origin: {
           device: deviceField("device", request.device),
           address: addressField("address", request.address),

@@ -1,35 +1,39 @@
 import { createHmac } from "node:crypto";
-import type { JsonObject } from "../provider-http.ts";
 import type { FacebookSettings } from "../settings.ts";
 import { type OAuthTable, oauthProvider, type ProviderTools, under } from "./oauth.ts";
 import type { Provider } from "./provider.ts";
-import { readEmail, readId, readText } from "./read.ts";
+import { readEmail, readId, readObject, readText } from "./read.ts";
 
 /**
- * The Graph API's codes for what is wrong with the user's side of a login: 100 is the code itself
- * (malformed, used, over, for another redirect URI), 102 and 190 a login that is over or revoked.
- * Others are about the application (1, 101, 191), limits (4, 17) or the API being down (2).
+ * The Graph API's codes for what is wrong with the user's side of a login: 102 and 190 are a login
+ * that is over or revoked, 100 is the code itself (malformed, used, over, for another redirect
+ * URI). Others are about the application (1, 101, 191), limits (4, 17) or the API being down (2).
  */
-const LOGIN_CODES: readonly unknown[] = [100, 102, 190];
+const LOGIN_OVER: readonly unknown[] = [102, 190];
+const WRONG_CODE: readonly unknown[] = [100, ...LOGIN_OVER];
 
 const table: OAuthTable<FacebookSettings> = {
   name: "facebook",
   scopeSeparator: ",",
-  tokenUrl: ({ graphUrl }) => under(graphUrl, "oauth/access_token"),
-  profileUrl: ({ graphUrl }) => under(graphUrl, "me"),
-  profileParameters: ({ clientSecret }, accessToken) => ({
-    fields: "id,email,first_name,last_name",
-    access_token: accessToken,
-    // Proves that the token is used by its application; Facebook can be set to insist on it.
-    appsecret_proof: createHmac("sha256", clientSecret).update(accessToken).digest("hex"),
-  }),
-  refusesCode(body) {
-    const error = errorOf(body);
-    if (error["type"] !== "OAuthException") return false;
-    return error["code"] === undefined || LOGIN_CODES.includes(error["code"]);
+  authUrl: ({ authUrl }) => authUrl,
+  token: { method: "GET", url: ({ graphUrl }) => under(graphUrl, "oauth/access_token") },
+  profile: {
+    method: "GET",
+    url: ({ graphUrl }) => under(graphUrl, "me"),
+    parameters: ({ clientSecret }, accessToken) => ({
+      fields: "id,email,first_name,last_name",
+      access_token: accessToken,
+      // Proves that the token is used by its application; Facebook can be set to insist on it.
+      appsecret_proof: createHmac("sha256", clientSecret).update(accessToken).digest("hex"),
+    }),
   },
-  refusalNumbers(body) {
-    const error = errorOf(body);
+  refusesCode(body) {
+    const { type, code } = readObject(body, "error");
+    return type === "OAuthException" && (code === undefined || WRONG_CODE.includes(code));
+  },
+  endsConsent: (body) => LOGIN_OVER.includes(readObject(body, "error")["code"]),
+  refusalDetails(body) {
+    const error = readObject(body, "error");
     return { code: numberOf(error["code"]), subcode: numberOf(error["error_subcode"]) };
   },
   readIdentity(body, { trustEmail }) {
@@ -54,11 +58,6 @@ const table: OAuthTable<FacebookSettings> = {
 /** Facebook Login by the Graph API. */
 export function facebook(settings: FacebookSettings, tools: ProviderTools): Provider {
   return oauthProvider(table, settings, tools);
-}
-
-function errorOf(body: JsonObject): JsonObject {
-  const error = body["error"];
-  return typeof error === "object" && error !== null ? (error as JsonObject) : {};
 }
 
 function numberOf(value: unknown): number | undefined {

@@ -1,30 +1,54 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { JsonObject, ProviderHttp } from "../provider-http.ts";
+import {
+  type JsonObject,
+  type Parameters,
+  type ProviderHttp,
+  withQuery,
+} from "../provider-http.ts";
 import type { OAuthSettings } from "../settings.ts";
-import type { Identification, IdentifyRequest, Identity, Provider } from "./provider.ts";
+import type { Credentials, IdentifyRequest, Identity, Provider } from "./provider.ts";
 
 /** In what one OAuth 2 provider differs from the others. */
 export interface OAuthTable<Settings extends OAuthSettings> {
   readonly name: string;
   /** What stands between two scopes. */
   readonly scopeSeparator: string;
-  tokenUrl(settings: Settings): string;
-  /** Where the profile is, with what the provider wants to see beside the token. */
-  profileUrl(settings: Settings): string;
-  profileParameters(settings: Settings, accessToken: string): Readonly<Record<string, string>>;
-  /** Whether a refusal of the token request is about the code, in the provider's own form. */
-  refusesCode(body: JsonObject): boolean;
-  /** Numbers that tell the log why a request was refused. */
-  refusalNumbers(body: JsonObject): object;
-  /** Who it is; undefined if the answer does not say. */
-  readIdentity(body: JsonObject, settings: Settings): Identity | undefined;
+  /** Whether the code's device id must come with the code. */
+  readonly needsDeviceId?: boolean;
+  authUrl(settings: Settings): string;
+  /** What the login page is given beside the parameters that all have. */
+  authParameters?(settings: Settings): Parameters;
+  /** Gives tokens for a code. Has the parameters of RFC 6749 and those given here, which win. */
+  readonly token: Endpoint<Settings, IdentifyRequest>;
+  /** Gives tokens for a refresh token; absent where access tokens last until consent ends. */
+  readonly refresh?: Endpoint<Settings, Credentials>;
+  /** Tells who an access token is about. */
+  readonly profile: Endpoint<Settings, string>;
+  /** Whether a refusal of a token request is about the code, beside `invalid_grant`. */
+  refusesCode?(body: JsonObject): boolean;
+  /** Whether a refusal says that the user's consent is over, beside `invalid_grant`. */
+  endsConsent?(body: JsonObject): boolean;
+  /** Numbers and code words that tell the log why a request was refused. */
+  refusalDetails(body: JsonObject): object;
+  /** Who it is; undefined if the answer does not say. `token` is the answer that had the token. */
+  readIdentity(body: JsonObject, settings: Settings, token: JsonObject): Identity | undefined;
+}
+
+interface Endpoint<Settings, Given> {
+  readonly method: "GET" | "POST";
+  url(settings: Settings): string;
+  parameters?(settings: Settings, given: Given): Parameters;
+  /** Sends the access token in the Authorization header. */
+  readonly bearer?: boolean;
 }
 
 /** What every provider needs to be made. */
 export interface ProviderTools {
   readonly http: ProviderHttp;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 /** The authorization code flow with PKCE (RFC 6749, RFC 7636), the same for every table. */
@@ -34,46 +58,63 @@ export function oauthProvider<Settings extends OAuthSettings>(
   { http, log }: ProviderTools,
 ): Provider {
   const { clientId, clientSecret, redirectUris, scopes, requestTimeoutMs } = settings;
+  const client: Parameters = { client_id: clientId, client_secret: clientSecret };
 
-  async function fetchToken(request: IdentifyRequest): Promise<TokenAnswer> {
-    const url = withParameters(table.tokenUrl(settings), {
-      client_id: clientId,
-      client_secret: clientSecret,
-      redirect_uri: request.redirectUri,
-      code: request.code,
-      code_verifier: request.codeVerifier,
-    });
-    const answer = await http.getJson(url, { timeoutMs: requestTimeoutMs, signal: request.signal });
+  function warn(status: number, body: JsonObject, message: string): void {
+    log.warn({ provider: table.name, status, ...table.refusalDetails(body) }, message);
+  }
+
+  async function fetchToken<Given>(
+    endpoint: Endpoint<Settings, Given>,
+    given: Given,
+    shared: Parameters,
+    refusal: Refusal,
+    signal: AbortSignal | undefined,
+  ): Promise<TokenAnswer> {
+    const { method } = endpoint;
+    const parameters = { ...client, ...shared, ...endpoint.parameters?.(settings, given) };
+    const request = { method, url: endpoint.url(settings), parameters };
+    const answer = await http.fetchJson(request, { timeoutMs: requestTimeoutMs, signal });
     if (!answer.ok) return { outcome: "failed" };
     const { status, body } = answer;
     const token = body["access_token"];
     if (isSuccess(status) && isText(token)) return { outcome: "token", token, body };
-    const codeRefused =
-      isRefusal(status) && (body["error"] === "invalid_grant" || table.refusesCode(body));
-    log.warn(
-      { provider: table.name, status, ...table.refusalNumbers(body) },
-      codeRefused ? "the provider refused the code" : "the provider gave no token",
-    );
-    return { outcome: codeRefused ? "code_refused" : "failed" };
+    const refused =
+      !isServerFault(status) && (body["error"] === "invalid_grant" || refusal.isOver?.(body));
+    warn(status, body, refused ? refusal.message : "the provider gave no token");
+    return { outcome: refused ? "refused" : "failed" };
   }
 
   async function fetchIdentity(
     accessToken: string,
+    token: JsonObject,
     signal: AbortSignal | undefined,
-  ): Promise<Identity | undefined> {
-    const url = withParameters(
-      table.profileUrl(settings),
-      table.profileParameters(settings, accessToken),
-    );
-    const answer = await http.getJson(url, { timeoutMs: requestTimeoutMs, signal });
-    if (!answer.ok) return undefined;
+  ): Promise<IdentityAnswer> {
+    const { method, bearer, ...endpoint } = table.profile;
+    const request = {
+      method,
+      url: endpoint.url(settings),
+      parameters: endpoint.parameters?.(settings, accessToken) ?? {},
+      bearer: bearer ? accessToken : undefined,
+    };
+    const answer = await http.fetchJson(request, { timeoutMs: requestTimeoutMs, signal });
+    if (!answer.ok) return { outcome: "failed" };
     const { status, body } = answer;
-    const identity = isSuccess(status) ? table.readIdentity(body, settings) : undefined;
-    if (identity === undefined) {
-      const details = { provider: table.name, status, ...table.refusalNumbers(body) };
-      log.warn(details, "the provider did not tell who signed in");
-    }
-    return identity;
+    const identity = isSuccess(status) ? table.readIdentity(body, settings, token) : undefined;
+    if (identity !== undefined) return { outcome: "identity", identity };
+    const over = !isServerFault(status) && table.endsConsent?.(body);
+    warn(status, body, over ? CONSENT_OVER : "the provider did not tell who signed in");
+    return { outcome: over ? "consent_over" : "failed" };
+  }
+
+  function toCredentials(answer: FreshToken, before: Partial<Credentials>): Credentials {
+    const refreshToken = answer.body["refresh_token"];
+    return {
+      accessToken: answer.token,
+      // A provider that gives no new one lets the old one go on.
+      refreshToken: isText(refreshToken) ? refreshToken : (before.refreshToken ?? ""),
+      deviceId: before.deviceId ?? "",
+    };
   }
 
   return {
@@ -82,8 +123,10 @@ export function oauthProvider<Settings extends OAuthSettings>(
     redirectUris,
     allowUnsolicitedCodes: settings.allowUnsolicitedCodes,
     usesNonce: scopes.includes("openid"),
-    authUrl: ({ redirectUri, state, codeVerifier, nonce }) =>
-      withParameters(settings.authUrl, {
+    needsDeviceId: table.needsDeviceId ?? false,
+
+    async authUrl({ redirectUri, state, codeVerifier, nonce }) {
+      return withQuery(table.authUrl(settings), {
         client_id: clientId,
         redirect_uri: redirectUri,
         response_type: "code",
@@ -92,20 +135,46 @@ export function oauthProvider<Settings extends OAuthSettings>(
         code_challenge: createHash("sha256").update(codeVerifier).digest("base64url"),
         code_challenge_method: "S256",
         nonce,
-      }).href,
-    async identify(request): Promise<Identification> {
-      const answer = await fetchToken(request);
-      if (answer.outcome !== "token") return answer;
-      if (request.nonce !== "" && nonceOf(answer.body["id_token"]) !== request.nonce) {
-        log.warn(
-          { provider: table.name },
-          "the provider's ID token has not the nonce it was given",
-        );
+        ...table.authParameters?.(settings),
+      }).href;
+    },
+
+    async identify(request) {
+      const { redirectUri, code, codeVerifier, nonce, deviceId, signal } = request;
+      const shared = { redirect_uri: redirectUri, code, code_verifier: codeVerifier };
+      const refusal = { isOver: table.refusesCode, message: "the provider refused the code" };
+      const answer = await fetchToken(table.token, request, shared, refusal, signal);
+      if (answer.outcome === "refused") return { outcome: "code_refused" };
+      if (answer.outcome === "failed") return answer;
+      if (nonce !== "" && nonceOf(answer.body["id_token"]) !== nonce) {
+        const message = "the provider's ID token has not the nonce it was given";
+        log.warn({ provider: table.name }, message);
         return { outcome: "failed" };
       }
-      const identity = await fetchIdentity(answer.token, request.signal);
-      if (identity === undefined) return { outcome: "failed" };
-      return { outcome: "identified", identity, credentials: { accessToken: answer.token } };
+      const found = await fetchIdentity(answer.token, answer.body, signal);
+      if (found.outcome !== "identity") return { outcome: "failed" };
+      const credentials = toCredentials(answer, { deviceId });
+      return { outcome: "identified", identity: found.identity, credentials };
+    },
+
+    async askAgain(credentials, signal) {
+      let current = credentials;
+      let token: JsonObject = {};
+      if (table.refresh !== undefined) {
+        const { refreshToken } = credentials;
+        if (refreshToken === "") return { outcome: "unasked" };
+        const shared = { grant_type: "refresh_token", refresh_token: refreshToken };
+        const refusal = { isOver: table.endsConsent, message: CONSENT_OVER };
+        const answer = await fetchToken(table.refresh, credentials, shared, refusal, signal);
+        if (answer.outcome === "refused") return { outcome: "withdrawn" };
+        if (answer.outcome === "failed") return answer;
+        token = answer.body;
+        current = toCredentials(answer, credentials);
+      }
+      const found = await fetchIdentity(current.accessToken, token, signal);
+      if (found.outcome === "consent_over") return { outcome: "withdrawn" };
+      if (found.outcome === "failed") return { outcome: "failed", credentials: current };
+      return { outcome: "confirmed", identity: found.identity, credentials: current };
     },
   };
 }
@@ -115,25 +184,36 @@ export function under(base: string, path: string): string {
   return `${base.replace(/\/+$/, "")}/${path}`;
 }
 
-type TokenAnswer =
-  | { readonly outcome: "token"; readonly token: string; readonly body: JsonObject }
-  | { readonly outcome: "code_refused" | "failed" };
+/** What the log says when a user has taken consent back, or it has run out. */
+export const CONSENT_OVER = "the user's consent at the provider is over";
 
-/** Sets every parameter that is not empty. */
-function withParameters(base: string, parameters: Readonly<Record<string, string>>): URL {
-  const url = new URL(base);
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== "") url.searchParams.set(name, value);
-  }
-  return url;
+/** When a token request is refused for what was given, not for something else. */
+interface Refusal {
+  readonly isOver: ((body: JsonObject) => boolean) | undefined;
+  /** What the log then says. */
+  readonly message: string;
 }
+
+interface FreshToken {
+  readonly outcome: "token";
+  readonly token: string;
+  readonly body: JsonObject;
+}
+
+type TokenAnswer = FreshToken | { readonly outcome: "refused" } | { readonly outcome: "failed" };
+
+type IdentityAnswer =
+  | { readonly outcome: "identity"; readonly identity: Identity }
+  | { readonly outcome: "consent_over" }
+  | { readonly outcome: "failed" };
 
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-function isRefusal(status: number): boolean {
-  return status >= 400 && status < 500;
+/** Whether an answer tells of the provider's own trouble. Some refuse with 200, so 2xx is not it. */
+function isServerFault(status: number): boolean {
+  return status >= 500;
 }
 
 function isText(value: unknown): value is string {

@@ -10,27 +10,40 @@ export interface Provider {
   readonly allowUnsolicitedCodes: boolean;
   /** Whether the provider puts a nonce into its answer. */
   readonly usesNonce: boolean;
-  /** The page to send the browser to. */
-  authUrl(request: AuthUrlRequest): string;
+  /** Whether a code is no good without the device id that came with it. */
+  readonly needsDeviceId: boolean;
+  /** The page to send the browser to; undefined if the provider would not tell. Never throws. */
+  authUrl(request: AuthUrlRequest): Promise<string | undefined>;
   /** Exchanges the code and reads the profile. Never throws; the log has what went wrong. */
   identify(request: IdentifyRequest): Promise<Identification>;
+  /**
+   * Asks again about someone who signed in before, with what was left then. Never throws. What
+   * comes back may replace the credentials even at the provider: store it whatever happens.
+   */
+  askAgain(credentials: Credentials, signal: AbortSignal): Promise<Reaffirmation>;
 }
 
-interface AuthUrlRequest {
+export interface AuthUrlRequest {
   readonly redirectUri: string;
   readonly state: string;
   readonly codeVerifier: string;
   /** Empty for none. */
   readonly nonce: string;
+  /** The caller's own signal, when it gives up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface IdentifyRequest {
   readonly code: string;
   readonly redirectUri: string;
+  /** Empty for a code that nobody asked for. */
+  readonly state: string;
   /** Empty for a code that nobody asked for with a challenge. */
   readonly codeVerifier: string;
   /** Empty for none. */
   readonly nonce: string;
+  /** Empty for none. */
+  readonly deviceId: string;
   /** The caller's own signal, when it gives up. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,6 +59,20 @@ export type Identification =
   /** The provider did anything else than it should. */
   | { readonly outcome: "failed" };
 
+export type Reaffirmation =
+  | {
+      readonly outcome: "confirmed";
+      /** Undefined if the provider told nothing more. */
+      readonly identity: Identity | undefined;
+      readonly credentials: Credentials;
+    }
+  /** The provider no longer takes what the user once consented to. */
+  | { readonly outcome: "withdrawn" }
+  /** There is nothing to ask with. */
+  | { readonly outcome: "unasked" }
+  /** The provider did anything else than it should. `credentials` are those to keep, if changed. */
+  | { readonly outcome: "failed"; readonly credentials?: Credentials };
+
 /** Who signed in, as the provider tells it. */
 export interface Identity {
   readonly socialId: string;
@@ -58,4 +85,8 @@ export interface Identity {
 /** What the provider gave to act for the user. Secret. */
 export interface Credentials {
   readonly accessToken: string;
+  /** What makes the next access token; empty if the provider gave none. */
+  readonly refreshToken: string;
+  /** To which device they belong, where the provider wants to know; else empty. */
+  readonly deviceId: string;
 }
