@@ -33,7 +33,8 @@ function protoBreaking(): Outcome {
   const main = ["main", "origin/main"].find(
     (branch) => git("ls-tree", "-r", "--name-only", branch, "proto").stdout.length > 0,
   );
-  if (main === undefined) return { ok: true, note: "nothing to compare: main has no proto files" };
+  if (main === undefined)
+    return { ok: true, note: "nothing to compare: no main branch with proto files" };
   const archive = git("archive", "--format=tar", main, "buf.yaml", "proto");
   const outcome = run("buf", ["breaking", "--against", "-#format=tar"], { input: archive.stdout });
   return { ...outcome, note: `against ${main}` };
