@@ -5,6 +5,7 @@ import { systemClock } from "./clock.ts";
 import { CONFIG_VARIABLE } from "./config/environment.ts";
 import { isLoopback } from "./config/forms.ts";
 import { type Config, parseConfig } from "./config.ts";
+import { runDemo } from "./demo/demo.ts";
 import type { Log } from "./log.ts";
 import { createLogger } from "./logger.ts";
 import { ListenError } from "./server/listen.ts";
@@ -19,6 +20,7 @@ const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON
 
 Commands:
   serve      start the server (the default); SIGTERM or Ctrl-C stops it in good order
+  demo       walk sign-in and a queue in one terminal, on a database that is thrown away
   version    print the version
   help       print this
 
@@ -43,6 +45,10 @@ type Command = (flags: Flags) => number | Promise<number>;
 /** Each answers the exit code. */
 const commands = {
   serve,
+  async demo() {
+    await runDemo((line) => process.stdout.write(`${line}\n`));
+    return 0;
+  },
   version() {
     process.stdout.write(`${packageJson.version}\n`);
     return 0;

@@ -139,8 +139,9 @@ export function taskHandlers({ engine, maxTaskBytes }: QueueHandlerOptions): Tas
     },
 
     async kickTasks(request) {
+      const tube = tubeName("tube", request.tube);
       if (request.count === 0) throw invalid("count", "must be at least 1");
-      return { count: await engine.kickTasks(tubeName("tube", request.tube), request.count) };
+      return { count: await engine.kickTasks(tube, request.count) };
     },
 
     async deleteTask(request) {

@@ -1,0 +1,88 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
+import { toHeaders } from "./grpc-metadata.ts";
+
+/**
+ * What a handler may ask about its call. Everything is made when it is first asked for: most calls
+ * ask for nothing, and headers and abort controllers cost more than a small call.
+ */
+export class GrpcContext implements HandlerContext {
+  readonly method: DescMethod;
+  readonly requestMethod = "POST";
+  readonly protocolName = "grpc";
+  readonly #call: ServerInterceptingCallInterface;
+  readonly #metadata: Metadata;
+  #abort: AbortController | undefined;
+  #over = false;
+  #reason: unknown;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #values: ContextValues | undefined;
+
+  constructor(method: DescMethod, call: ServerInterceptingCallInterface, metadata: Metadata) {
+    this.method = method;
+    this.#call = call;
+    this.#metadata = metadata;
+  }
+
+  get service(): DescService {
+    return this.method.parent;
+  }
+
+  get url(): string {
+    return `http://${this.#call.getHost()}/${this.service.typeName}/${this.method.name}`;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#over) this.#abort.abort(this.#reason);
+    }
+    return this.#abort.signal;
+  }
+
+  get timeoutMs(): () => number | undefined {
+    const deadline = Number(this.#call.getDeadline());
+    return () => (Number.isFinite(deadline) ? deadline - Date.now() : undefined);
+  }
+
+  get requestHeader(): Headers {
+    this.#requestHeader ??= toHeaders(this.#metadata);
+    return this.#requestHeader;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues();
+    return this.#values;
+  }
+
+  /** The response's headers, if the handler has touched them. */
+  get touchedHeader(): Headers | undefined {
+    return this.#responseHeader;
+  }
+
+  /** The response's trailers, if the handler has touched them. */
+  get touchedTrailer(): Headers | undefined {
+    return this.#responseTrailer;
+  }
+
+  /** The call is over; `reason` if something ended it before its time. Only the first counts. */
+  end(reason?: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#reason = reason;
+    this.#abort?.abort(reason);
+  }
+}

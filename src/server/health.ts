@@ -1,0 +1,66 @@
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import { type Health, HealthCheckResponse_ServingStatus } from "../../gen/health/v1/health_pb.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Readiness } from "./readiness.ts";
+
+const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus;
+
+export interface HealthOptions {
+  /** Full names of the services; "" is the server as a whole. */
+  readonly services: readonly string[];
+  readonly readiness: Readiness;
+  readonly lifecycle: Lifecycle;
+  /** How often a watched status is looked at again; in milliseconds. */
+  readonly watchEveryMs?: number;
+}
+
+const DEFAULT_WATCH_EVERY_MS = 5_000;
+
+/** grpc.health.v1. Every service stands on the same database, so all have the same status. */
+export function healthService(options: HealthOptions): ServiceImpl<typeof Health> {
+  const { readiness, lifecycle, watchEveryMs = DEFAULT_WATCH_EVERY_MS } = options;
+  const known = new Set(["", ...options.services]);
+  const now = async () => ((await readiness()) === undefined ? SERVING : NOT_SERVING);
+
+  return {
+    async check({ service }) {
+      if (!known.has(service)) {
+        throw new ConnectError(`there is no service ${service}`, Code.NotFound);
+      }
+      return { status: await now() };
+    },
+
+    async list() {
+      const status = await now();
+      return { statuses: Object.fromEntries([...known].map((name) => [name, { status }])) };
+    },
+
+    async *watch({ service }, context) {
+      let last: number | undefined;
+      while (!context.signal.aborted) {
+        const status = known.has(service) ? await now() : SERVICE_UNKNOWN;
+        if (status !== last) yield { status };
+        last = status;
+        // Nothing changes after the drain: the stream ends so that it does not hold the server up.
+        if (lifecycle.draining) return;
+        await pause(watchEveryMs, context, lifecycle);
+      }
+    },
+  };
+}
+
+/** Resolves after `ms`, or as soon as the call or the server ends. */
+function pause(ms: number, { signal }: HandlerContext, { drainSignal }: Lifecycle): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      drainSignal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    drainSignal.addEventListener("abort", done);
+    if (signal.aborted || drainSignal.aborted) done();
+  });
+}

@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Writable } from "node:stream";
+
+export type HttpRequest = IncomingMessage | Http2ServerRequest;
+export type HttpResponse = ServerResponse | Http2ServerResponse;
+
+/** What a page answers. */
+export interface PageAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A page that GET and HEAD read; it has no parameters. */
+export type Page = () => PageAnswer | Promise<PageAnswer>;
+
+export function jsonAnswer(status: number, value: object): PageAnswer {
+  return { status, contentType: "application/json", body: `${JSON.stringify(value)}\n` };
+}
+
+/** Answers with a page; 405 to what is neither GET nor HEAD, 500 if the page throws. */
+export async function servePage(
+  page: Page,
+  request: HttpRequest,
+  response: HttpResponse,
+): Promise<void> {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    const refusal = jsonAnswer(405, { message: "this page is read with GET" });
+    send({ ...refusal, headers: { allow: "GET, HEAD" } }, request, response);
+    return;
+  }
+  let answer: PageAnswer;
+  try {
+    answer = await page();
+  } catch {
+    answer = jsonAnswer(500, { message: "internal error" });
+  }
+  send(answer, request, response);
+}
+
+/** Answers unless the connection is gone or an answer is under way. */
+export function send(answer: PageAnswer, request: HttpRequest, response: HttpResponse): void {
+  if (response.headersSent || response.destroyed) return;
+  response.statusCode = answer.status;
+  response.setHeader("content-type", answer.contentType);
+  response.setHeader("content-length", Buffer.byteLength(answer.body));
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
+  const body: Writable = response;
+  body.end(request.method === "HEAD" ? "" : answer.body);
+}
+
+/** /healthz: the process is alive, whatever else is the matter. */
+export const alivePage: Page = () => jsonAnswer(200, { status: "alive" });
+
+/** /readyz: whether calls are worth sending here. `why` answers undefined when they are. */
+export function readyPage(why: () => Promise<string | undefined>): Page {
+  return async () => {
+    const reason = await why();
+    return reason === undefined
+      ? jsonAnswer(200, { status: "ready" })
+      : jsonAnswer(503, { status: "not ready", reason });
+  };
+}

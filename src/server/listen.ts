@@ -1,0 +1,60 @@
+import type { AddressInfo, Server } from "node:net";
+
+/** Where to listen; port 0 is any free one. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One open listener. */
+export interface Listener {
+  /** With the real port: "127.0.0.1:50051". */
+  readonly address: string;
+  /** Takes no more connections, tells clients to go, and resolves when the last one has gone. */
+  close(): Promise<void>;
+  /** Cuts the connections that are left. */
+  destroy(): void;
+}
+
+/** A listener could not be opened; the message is one line for the operator. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+const causes: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the port is in use",
+  EACCES: "this user may not open that port",
+  EADDRNOTAVAIL: "this machine has no such address",
+  ENOTFOUND: "there is no such host",
+};
+
+/**
+ * Opens a listener and returns its address with the real port, such as "127.0.0.1:50051" or
+ * "[::1]:8080". Throws ListenError that names the address and `setting`.
+ */
+export async function listen(
+  server: Server,
+  { host, port }: ListenAddress,
+  setting: string,
+): Promise<string> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host, port }, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+    const why = causes[code] ?? (cause instanceof Error ? cause.message : String(cause));
+    const where = formatAddress({ host, port });
+    throw new ListenError(`cannot listen on ${where} (${setting}): ${why}`, { cause });
+  }
+  const { address, port: realPort } = server.address() as AddressInfo;
+  return formatAddress({ host: address, port: realPort });
+}
+
+function formatAddress({ host, port }: ListenAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

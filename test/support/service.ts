@@ -1,0 +1,94 @@
+import { readFileSync } from "node:fs";
+import type { TestContext } from "node:test";
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { systemClock } from "../../src/clock.ts";
+import { parseConfig } from "../../src/config.ts";
+import { type Log, silentLog } from "../../src/log.ts";
+import { type RunningUsher, startUsher } from "../../src/usher.ts";
+import { temporaryFolder } from "./process.ts";
+
+/** The whole service in this process, on free ports and a folder that goes with the test. */
+export async function startService(
+  t: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  log: Log = silentLog,
+): Promise<RunningUsher> {
+  const parsed = parseConfig({
+    env: {
+      USHER_STORAGE: `sqlite:${temporaryFolder(t)}`,
+      USHER_GRPC_LISTEN: "127.0.0.1:0",
+      USHER_HTTP_LISTEN: "127.0.0.1:0",
+      USHER_SHUTDOWN_GRACE: "1s",
+      ...env,
+    },
+    readSecretFile: (path) => readFileSync(path, "utf8"),
+  });
+  if ("faults" in parsed) throw new Error(parsed.faults.join("\n"));
+  const usher = await startUsher(parsed.config, { log, clock: systemClock });
+  t.after(() => usher.stop());
+  return usher;
+}
+
+/** Every way in which a generated client reaches the service. */
+export const ways = [
+  "gRPC on the gRPC port",
+  "gRPC on the HTTP port",
+  "gRPC-Web",
+  "Connect",
+  "Connect JSON",
+  "Connect over HTTP/1.1",
+] as const;
+export type Way = (typeof ways)[number];
+
+/** Where a service is, in this process or another. */
+export type Addresses = Pick<RunningUsher, "grpcAddress" | "httpAddress">;
+
+export function transportOf(usher: Addresses, way: Way): Transport {
+  const grpc = `http://${usher.grpcAddress}`;
+  const http = `http://${usher.httpAddress}`;
+  switch (way) {
+    case "gRPC on the gRPC port":
+      return createGrpcTransport({ baseUrl: grpc });
+    case "gRPC on the HTTP port":
+      return createGrpcTransport({ baseUrl: http });
+    case "gRPC-Web":
+      return createGrpcWebTransport({ baseUrl: http, httpVersion: "1.1" });
+    case "Connect":
+      return createConnectTransport({ baseUrl: http, httpVersion: "2" });
+    case "Connect JSON":
+      return createConnectTransport({ baseUrl: http, httpVersion: "2", useBinaryFormat: false });
+    case "Connect over HTTP/1.1":
+      return createConnectTransport({ baseUrl: http, httpVersion: "1.1" });
+  }
+}
+
+export function clientOf<S extends DescService>(
+  usher: Addresses,
+  service: S,
+  way: Way = "gRPC on the gRPC port",
+): Client<S> {
+  return createClient(service, transportOf(usher, way));
+}
+
+/** An answer to a call by JSON, as curl shows it. */
+export interface JsonAnswer {
+  readonly status: number;
+  // biome-ignore lint/suspicious/noExplicitAny: the shape is what the test is about
+  readonly body: any;
+}
+
+/** Calls an RPC as curl does. `body` is sent as it is if it is a string. */
+export async function callJson(usher: Addresses, rpc: string, body: unknown): Promise<JsonAnswer> {
+  const response = await fetch(`http://${usher.httpAddress}/${rpc}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
