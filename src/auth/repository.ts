@@ -1,14 +1,22 @@
+import type { AttemptSteps } from "./repository/attempts.ts";
 import type { AuditSteps } from "./repository/audit.ts";
+import type { MailSteps } from "./repository/mail.ts";
+import type { PasswordSteps } from "./repository/passwords.ts";
 import type { RegistrationSteps } from "./repository/registration.ts";
 import type { SessionSteps } from "./repository/sessions.ts";
 import type { SocialSteps } from "./repository/social.ts";
+import type { SweepSteps } from "./repository/sweeping.ts";
 import type { UserSteps } from "./repository/users.ts";
 
+export type * from "./repository/attempts.ts";
 export type * from "./repository/audit.ts";
 export type * from "./repository/keys.ts";
+export type * from "./repository/mail.ts";
+export type * from "./repository/passwords.ts";
 export type * from "./repository/registration.ts";
 export type * from "./repository/sessions.ts";
 export type * from "./repository/social.ts";
+export type * from "./repository/sweeping.ts";
 export type * from "./repository/users.ts";
 
 /**
@@ -27,6 +35,10 @@ export type * from "./repository/users.ts";
 export interface AuthRepository
   extends UserSteps,
     RegistrationSteps,
+    PasswordSteps,
+    AttemptSteps,
     SessionSteps,
     SocialSteps,
-    AuditSteps {}
+    AuditSteps,
+    MailSteps,
+    SweepSteps {}

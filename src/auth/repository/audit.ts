@@ -1,4 +1,7 @@
-/** What happened to accounts, for whoever has to find out. */
+/**
+ * What happened to accounts, for whoever has to find out.
+ * - every change of an account leaves its event with it
+ */
 export interface AuditSteps {
   /**
    * Keeps an event that changed nothing, such as a refusal. The steps that change something keep
@@ -11,6 +14,7 @@ export interface AuditSteps {
    * - events are listed the newest first, those of one millisecond too
    * - events are filtered by user, by start time and by end time
    * - a list goes on after an event, whatever came meanwhile
+   * - events stay when their user is deleted, in a reopened store too
    */
   listEvents(query: AuditQuery): Promise<readonly AuditEvent[]>;
 }

@@ -34,6 +34,15 @@ export interface Session {
   readonly expireTime: number;
 }
 
+/** A session to open. */
+export interface NewSession {
+  readonly id: string;
+  readonly tokenHash: Uint8Array;
+  readonly device: string;
+  readonly address: string;
+  readonly expireTime: number;
+}
+
 export interface SessionCheck {
   readonly tokenHash: Uint8Array;
   readonly now: number;

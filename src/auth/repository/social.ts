@@ -1,4 +1,4 @@
-import type { Session } from "./sessions.ts";
+import type { NewSession, Session } from "./sessions.ts";
 import type { Email, ProviderProfile, User } from "./users.ts";
 
 /** Sign-in through a provider. */
@@ -65,13 +65,7 @@ export interface SocialSignIn {
   readonly profile: ProviderProfile;
   /** The id of the user, should one be made. */
   readonly newUserId: string;
-  readonly session: {
-    readonly id: string;
-    readonly tokenHash: Uint8Array;
-    readonly device: string;
-    readonly address: string;
-    readonly expireTime: number;
-  };
+  readonly session: NewSession;
   readonly now: number;
 }
 

@@ -1,9 +1,13 @@
 import type { AuthRepository } from "../../auth/repository.ts";
+import { attemptSteps } from "./auth-attempts.ts";
 import { auditSteps } from "./auth-audit.ts";
+import { mailSteps } from "./auth-mail.ts";
+import { passwordSteps } from "./auth-passwords.ts";
 import { registrationSteps } from "./auth-registration.ts";
 import { sessionSteps } from "./auth-sessions.ts";
 import { socialSteps } from "./auth-social.ts";
 import { prepareAuthStatements } from "./auth-statements.ts";
+import { sweepSteps } from "./auth-sweeping.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 import { userSteps } from "./auth-users.ts";
 import type { SqliteDatabase } from "./database.ts";
@@ -18,8 +22,12 @@ export function createAuthRepository(db: SqliteDatabase): AuthRepository {
   return {
     ...userSteps(transactions),
     ...registrationSteps(transactions),
+    ...passwordSteps(transactions),
+    ...attemptSteps(transactions),
     ...sessionSteps(transactions),
     ...socialSteps(transactions),
     ...auditSteps(transactions),
+    ...mailSteps(transactions),
+    ...sweepSteps(transactions),
   };
 }

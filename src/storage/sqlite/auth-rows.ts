@@ -1,3 +1,4 @@
+import { timingSafeEqual } from "node:crypto";
 import type { SQLOutputValue } from "node:sqlite";
 import type { SavedState, Session, SocialAccount, User, UserState } from "../../auth/repository.ts";
 
@@ -54,6 +55,13 @@ export function toSession(row: Row): Session {
     lastSeenTime: Number(row["last_seen_time"]),
     expireTime: Number(row["expire_time"]),
   };
+}
+
+/** Whether a stored hash is this one, told in the same time for every other. */
+export function isSameHash(stored: SQLOutputValue | undefined, hash: Uint8Array): boolean {
+  return (
+    stored instanceof Uint8Array && stored.length === hash.length && timingSafeEqual(stored, hash)
+  );
 }
 
 /** A column of type TEXT; NULL is empty. */

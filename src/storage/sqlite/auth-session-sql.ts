@@ -1,5 +1,3 @@
-import { SWEEP } from "./auth-sweep.ts";
-
 export const sessionSql = {
   insertSession: `
     INSERT INTO sessions
@@ -31,5 +29,5 @@ export const sessionSql = {
     UPDATE sessions SET end_time = :now WHERE user_id = :userId AND end_time IS NULL`,
   sweepSessions: `
     DELETE FROM sessions WHERE id IN
-      (SELECT id FROM sessions WHERE expire_time <= :now ORDER BY expire_time LIMIT ${SWEEP})`,
+      (SELECT id FROM sessions WHERE expire_time <= :now ORDER BY expire_time LIMIT :limit)`,
 } as const;

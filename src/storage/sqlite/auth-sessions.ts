@@ -1,7 +1,15 @@
-import type { SessionCheck, SessionCheckOutcome, SessionSteps } from "../../auth/repository.ts";
+import type {
+  NewSession,
+  Session,
+  SessionCheck,
+  SessionCheckOutcome,
+  SessionSteps,
+} from "../../auth/repository.ts";
+import { recordEvent } from "./auth-audit.ts";
 import { required, text, toSession } from "./auth-rows.ts";
 import { endSession } from "./auth-session-ends.ts";
 import type { AuthStatements } from "./auth-statements.ts";
+import { SWEPT_WITH_INSERT } from "./auth-sweeping.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 import { userOf } from "./auth-users.ts";
 
@@ -20,6 +28,27 @@ export function sessionSteps({ sql, step }: AuthTransactions): SessionSteps {
         return true;
       }),
   };
+}
+
+/** Opens a session as part of the transaction under way; `account` is what it was opened with. */
+export function openSession(
+  sql: AuthStatements,
+  request: {
+    readonly userId: string;
+    readonly session: NewSession;
+    readonly account?: { readonly provider: string; readonly socialId: string };
+    readonly now: number;
+  },
+): Session {
+  const { userId, session, account, now } = request;
+  const { provider = null, socialId = null } = account ?? {};
+  sql.sweepSessions.run({ now, limit: SWEPT_WITH_INSERT });
+  const row = required(sql.insertSession.get({ ...session, userId, provider, socialId, now }));
+  const opened = toSession(row);
+  const { id: sessionId, device, address } = opened;
+  const origin = { provider: opened.provider, device, address };
+  recordEvent(sql, { type: "signed_in", userId, sessionId, ...origin, time: now });
+  return opened;
 }
 
 function checkSession(sql: AuthStatements, check: SessionCheck): SessionCheckOutcome {

@@ -1,5 +1,3 @@
-import { SWEEP } from "./auth-sweep.ts";
-
 /** States of sign-ins under way, and accounts at providers. */
 export const socialSql = {
   insertState: `
@@ -14,7 +12,7 @@ export const socialSql = {
   sweepStates: `
     DELETE FROM social_states WHERE state_hash IN
       (SELECT state_hash FROM social_states WHERE expire_time <= :now
-       ORDER BY expire_time LIMIT ${SWEEP})`,
+       ORDER BY expire_time LIMIT :limit)`,
 
   userByAccount: `
     SELECT users.* FROM social_accounts JOIN users ON users.id = social_accounts.user_id

@@ -1,7 +1,9 @@
 import type { SocialSignIn, SocialSignInOutcome, SocialSteps } from "../../auth/repository.ts";
 import { recordEvent } from "./auth-audit.ts";
-import { type Row, required, text, toSession, toState } from "./auth-rows.ts";
+import { type Row, text, toState } from "./auth-rows.ts";
+import { openSession } from "./auth-sessions.ts";
 import type { AuthStatements } from "./auth-statements.ts";
+import { SWEPT_WITH_INSERT } from "./auth-sweeping.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 import { userOf } from "./auth-users.ts";
 
@@ -9,7 +11,7 @@ export function socialSteps({ sql, step }: AuthTransactions): SocialSteps {
   return {
     saveState: (state, now) =>
       step(() => {
-        sql.sweepStates.run({ now });
+        sql.sweepStates.run({ now, limit: SWEPT_WITH_INSERT });
         sql.insertState.run({ ...state });
       }),
 
@@ -44,23 +46,12 @@ function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignIn
   sql.fillProfile.run({ userId, ...profile, now });
   storeAccount(sql, userId, signIn);
 
-  sql.sweepSessions.run({ now });
-  const opened = required(
-    sql.insertSession.get({
-      ...session,
-      userId,
-      provider: account.provider,
-      socialId: account.socialId,
-      now,
-    }),
-  );
-  const { device, address } = session;
-  const origin = { sessionId: session.id, provider: account.provider, device, address };
-  recordEvent(sql, { type: "signed_in", userId, ...origin, time: now });
+  const { provider, socialId } = account;
+  const opened = openSession(sql, { userId, session, now, account: { provider, socialId } });
   return {
     outcome: "signed_in",
     user: userOf(sql, userId),
-    session: toSession(opened),
+    session: opened,
     created: found === undefined,
   };
 }

@@ -5,12 +5,26 @@ export const userSql = {
   insertUser: `
     INSERT INTO users (id, email, email_key, state, create_time, update_time)
     VALUES (:userId, :email, :emailKey, :state, :now, :now)`,
+  insertUserIfNew: `
+    INSERT INTO users (id, email, email_key, state, create_time, update_time)
+    VALUES (:userId, :email, :emailKey, :state, :now, :now)
+    ON CONFLICT DO NOTHING`,
+  // Whoever registered an email without proving it has set no password that could count.
   activateUser: `
-    UPDATE users SET state = 'active', password_hash = NULL, update_time = :now
-    WHERE id = :userId`,
+    UPDATE users SET
+      state = 'active',
+      password_hash = CASE state WHEN 'pending' THEN NULL ELSE password_hash END,
+      update_time = :now
+    WHERE id = :userId AND state <> 'active'`,
   deactivateUser: `
     UPDATE users SET state = 'deactivated', update_time = :now
     WHERE id = :userId AND state <> 'deactivated'`,
+  deleteUser: "DELETE FROM users WHERE id = :userId",
+  setProfile: `
+    UPDATE users SET
+      first_name = :firstName, last_name = :lastName, picture = :picture, locale = :locale,
+      attributes = :attributes, update_time = :now
+    WHERE id = :userId`,
   touchUser: "UPDATE users SET update_time = :now WHERE id = :userId",
   accountsOfUser: `
     SELECT * FROM social_accounts WHERE user_id = :userId ORDER BY link_time, rowid`,
@@ -20,5 +34,7 @@ export const userSql = {
     VALUES (:userId, :codeHash, :codeExpireTime)
     ON CONFLICT (user_id)
     DO UPDATE SET code_hash = excluded.code_hash, expire_time = excluded.expire_time`,
+  codeOfUser: `
+    SELECT code_hash FROM activation_codes WHERE user_id = :userId AND expire_time > :now`,
   voidCode: "DELETE FROM activation_codes WHERE user_id = :userId",
 } as const;

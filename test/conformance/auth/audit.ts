@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import type { AuditEvent, AuditQuery, AuthRepository } from "../../../src/auth/repository.ts";
 import type { Cases } from "./cases.ts";
-import { NOW } from "./fixtures.ts";
+import {
+  DAY,
+  email,
+  hashOf,
+  makeActive,
+  NOW,
+  passwordSignIn,
+  register,
+  signInByPassword,
+  signInWithToken,
+} from "./fixtures.ts";
 
 const everything: AuditQuery = {
   limit: 1_000,
@@ -9,6 +19,17 @@ const everything: AuditQuery = {
   userId: undefined,
   startTime: undefined,
   endTime: undefined,
+};
+
+/** What an event of ann's tells where nothing else is said. */
+const blank = {
+  time: NOW,
+  userId: "ann",
+  sessionId: "",
+  provider: "",
+  address: "",
+  device: "",
+  reason: "",
 };
 
 export function listEvents(
@@ -90,6 +111,104 @@ export const auditCases: Cases = {
         await record(repository, { reason: "late", time: NOW + 3, userId: "ann" });
       }
       assert.deepEqual(told, ["5 4", "3 2", "1 0"]);
+    }
+  },
+
+  async "events stay when their user is deleted, in a reopened store too"(storage) {
+    const repository = await storage.open();
+    await register(repository, "ann@example.com", { userId: "ann" });
+    await repository.deleteUser({ userId: "ann", now: NOW + 1 });
+    const events = await listEvents(repository, { userId: "ann" });
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["deleted", "registered"],
+    );
+    await storage.close();
+    const reopened = await storage.open();
+    assert.deepEqual(await listEvents(reopened, { userId: "ann" }), events);
+  },
+
+  async "every change of an account leaves its event with it"(storage) {
+    const repository = await storage.open();
+    const ann = { userId: "ann", now: NOW };
+    const code = { emailKey: "ann@example.com", codeHash: hashOf("code"), now: NOW };
+    const reset = { ...code, tokenHash: hashOf("reset"), mail: undefined };
+    const device = { device: "Phone", address: "192.0.2.1" };
+    const signedIn = (given: object): object => ({ type: "signed_in", ...device, ...given });
+    const steps: readonly [() => Promise<unknown>, ...object[]][] = [
+      [() => register(repository, "ann@example.com", { ...ann, ...code }), { type: "registered" }],
+      [
+        () => repository.completeRegistration({ ...code, passwordHash: "hash" }),
+        { type: "registration_completed" },
+      ],
+      [
+        () => {
+          const asked = passwordSignIn("ann", "one");
+          const session = { ...asked.session, id: "s1", ...device };
+          return repository.signInByPassword({ ...asked, session });
+        },
+        signedIn({ sessionId: "s1" }),
+      ],
+      [
+        () =>
+          signInWithToken(repository, "two", {
+            account: { provider: "vk", email: email("ann@example.com"), emailVerified: true },
+            session: { id: "s2", ...device },
+          }),
+        signedIn({ sessionId: "s2", provider: "vk" }),
+        { type: "social_account_linked", provider: "vk" },
+      ],
+      [
+        () => repository.endSession({ tokenHash: hashOf("two"), now: NOW }),
+        { type: "signed_out", sessionId: "s2", provider: "vk" },
+      ],
+      [
+        () => repository.updateProfile({ ...ann, profile: { locale: "de" }, maxBytes: 100 }),
+        { type: "profile_updated" },
+      ],
+      [
+        async () => {
+          await signInByPassword(repository, "ann", "three", {
+            session: { ...passwordSignIn("ann", "three").session, id: "s3", ...device },
+          });
+          await repository.changePassword({
+            ...ann,
+            attemptId: "",
+            passwordHash: "hash",
+            newPasswordHash: "hash 2",
+            keptTokenHash: hashOf("three"),
+            mail: undefined,
+          });
+        },
+        { type: "password_changed", sessionId: "s3" },
+        { type: "session_revoked", sessionId: "s1" },
+        signedIn({ sessionId: "s3" }),
+      ],
+      [
+        () => repository.saveResetToken({ ...reset, expireTime: NOW + DAY }),
+        { type: "password_reset_requested" },
+      ],
+      [
+        () => repository.completePasswordReset({ ...reset, passwordHash: "hash 3" }),
+        { type: "password_reset_completed" },
+        { type: "session_revoked", sessionId: "s3" },
+      ],
+      [() => repository.deactivateUser(ann), { type: "deactivated" }],
+      [() => repository.deactivateUser(ann)],
+      [() => repository.activateUser(ann), { type: "activated" }],
+      [() => repository.activateUser(ann)],
+      [() => repository.deleteUser(ann), { type: "deleted" }],
+      [() => makeActive(repository, "ann@example.com", { userId: "ann" }), { type: "imported" }],
+    ];
+    let told = 0;
+    for (const [step, ...expected] of steps) {
+      await step();
+      const events = await listEvents(repository, { userId: "ann" });
+      assert.deepEqual(
+        events.slice(0, events.length - told).map(({ id, ...event }) => event),
+        expected.map((event) => ({ ...blank, ...event })),
+      );
+      told = events.length;
     }
   },
 };

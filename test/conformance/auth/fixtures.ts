@@ -4,6 +4,7 @@ import { parseEmail } from "../../../src/auth/email.ts";
 import type {
   AuthRepository,
   Email,
+  PasswordSignIn,
   Registration,
   SavedState,
   Session,
@@ -141,6 +142,7 @@ export function registration(address: string, given: Partial<Registration> = {})
     newUserId: randomUUID(),
     codeHash: hashOf(randomUUID()),
     codeExpireTime: NOW + DAY,
+    mail: undefined,
     now: NOW,
     ...given,
   };
@@ -155,4 +157,57 @@ export async function register(
   const registered = await repository.registerUser(registration(address, given));
   assert.equal(registered.outcome, "registered");
   return registered.user;
+}
+
+/** Makes an active user who signs in by a password that is known by its hash. */
+export async function makeActive(
+  repository: AuthRepository,
+  address: string,
+  given: { readonly userId?: string; readonly passwordHash?: string; readonly now?: number } = {},
+): Promise<User> {
+  const { passwordHash = "hash", now = NOW } = given;
+  const user = {
+    userId: given.userId ?? randomUUID(),
+    email: email(address),
+    profile: { firstName: "", lastName: "", picture: "", locale: "", attributes: {} },
+    passwordHash,
+  };
+  assert.deepEqual(await repository.importUsers({ users: [user], now }), [true]);
+  const made = await repository.findUser({ userId: user.userId });
+  assert.ok(made);
+  return made;
+}
+
+/** Opens a session that is found by `token` for a user of `makeActive`. */
+export async function signInByPassword(
+  repository: AuthRepository,
+  userId: string,
+  token: string,
+  given: Partial<PasswordSignIn> = {},
+): Promise<Session> {
+  const outcome = await repository.signInByPassword(passwordSignIn(userId, token, given));
+  assert.equal(outcome.outcome, "signed_in");
+  return outcome.session;
+}
+
+export function passwordSignIn(
+  userId: string,
+  token: string,
+  given: Partial<PasswordSignIn> = {},
+): PasswordSignIn {
+  return {
+    attemptId: "",
+    userId,
+    passwordHash: "hash",
+    newPasswordHash: undefined,
+    session: {
+      id: randomUUID(),
+      tokenHash: hashOf(token),
+      device: "",
+      address: "",
+      expireTime: NOW + SESSION_LIFE,
+    },
+    now: NOW,
+    ...given,
+  };
 }

@@ -2,10 +2,12 @@ import assert from "node:assert/strict";
 import type { Cases } from "./cases.ts";
 import {
   checkToken,
+  DAY,
   email,
+  hashOf,
+  makeActive,
   NOW,
   register,
-  registration,
   signIn,
   signInWithToken,
 } from "./fixtures.ts";
@@ -42,32 +44,128 @@ export const userCases: Cases = {
     assert.deepEqual(await repository.findUser({ userId: user.id }), user);
   },
 
-  async "a pending user registers again under the same id"(storage) {
+  async "a deactivated user's activation code and reset token are void"(storage) {
     const repository = await storage.open();
-    const first = await register(repository, "ann@example.com");
-    const again = await register(repository, "ANN@example.com", { now: NOW + 1 });
-    assert.equal(again.id, first.id);
-    assert.equal(again.email, "ann@example.com");
-    const byItsId = await register(repository, "ann@example.com", { userId: first.id });
-    assert.equal(byItsId.id, first.id);
+    const codeHash = hashOf("code");
+    await register(repository, "ann@example.com", { userId: "ann", codeHash });
+    await makeActive(repository, "bob@example.com", { userId: "bob" });
+    const reset = { emailKey: "bob@example.com", tokenHash: hashOf("reset"), now: NOW };
+    await repository.saveResetToken({ ...reset, expireTime: NOW + DAY, mail: undefined });
+    for (const userId of ["ann", "bob"]) {
+      await repository.deactivateUser({ userId, now: NOW });
+      await repository.activateUser({ userId, now: NOW });
+    }
+    assert.equal(await repository.checkResetToken(reset), false);
+    await repository.deactivateUser({ userId: "ann", now: NOW });
+    const code = { emailKey: "ann@example.com", codeHash, now: NOW };
+    assert.equal(await repository.checkActivationCode(code), "wrong_code");
   },
 
-  async "an email or id of another user is not given twice"(storage) {
+  async "an activated user has the password and social accounts of before, but no session"(
+    storage,
+  ) {
+    const repository = await storage.open();
+    await makeActive(repository, "ann@example.com", { userId: "ann" });
+    const account = { email: email("ann@example.com"), emailVerified: true };
+    const { user } = await signInWithToken(repository, "token", { account });
+    await repository.deactivateUser({ userId: "ann", now: NOW + 1 });
+    const activated = await repository.activateUser({ userId: "ann", now: NOW + 2 });
+    assert.deepEqual(activated, { ...user, updateTime: NOW + 2 });
+    assert.equal(activated?.hasPassword, true);
+    assert.deepEqual(await checkToken(repository, "token"), { outcome: "unknown" });
+    const again = await repository.activateUser({ userId: "ann", now: NOW + 3 });
+    assert.deepEqual(again, activated);
+    assert.equal(await repository.activateUser({ userId: "nobody", now: NOW }), undefined);
+  },
+
+  async "a pending user who is activated has no code any more"(storage) {
+    const repository = await storage.open();
+    const codeHash = hashOf("code");
+    await register(repository, "ann@example.com", { userId: "ann", codeHash });
+    const activated = await repository.activateUser({ userId: "ann", now: NOW + 1 });
+    assert.equal(activated?.state, "active");
+    assert.equal(activated?.hasPassword, false);
+    await repository.deactivateUser({ userId: "ann", now: NOW + 2 });
+    const code = { emailKey: "ann@example.com", codeHash, now: NOW };
+    assert.equal(await repository.checkActivationCode(code), "wrong_code");
+  },
+
+  async "a deleted user leaves nothing but events, and the email can register anew"(storage) {
+    const repository = await storage.open();
+    await makeActive(repository, "ann@example.com", { userId: "ann" });
+    const account = { email: email("ann@example.com"), emailVerified: true };
+    await signInWithToken(repository, "token", { account });
+    const reset = { emailKey: "ann@example.com", tokenHash: hashOf("reset"), now: NOW };
+    await repository.saveResetToken({ ...reset, expireTime: NOW + DAY, mail: undefined });
+    assert.equal(await repository.deleteUser({ userId: "ann", now: NOW }), true);
+    assert.equal(await repository.deleteUser({ userId: "ann", now: NOW }), false);
+    assert.equal(await repository.findUser({ userId: "ann" }), undefined);
+    assert.deepEqual(await checkToken(repository, "token"), { outcome: "unknown" });
+    assert.equal(await repository.checkResetToken(reset), false);
+    const registered = await register(repository, "ann@example.com", { userId: "ann" });
+    assert.deepEqual(registered.socialAccounts, []);
+    assert.equal(registered.hasPassword, false);
+    const { user } = await signIn(repository, { account: { ...account, emailVerified: false } });
+    assert.notEqual(user.id, "ann");
+  },
+
+  async "imported users are active, with profile and password hash"(storage) {
+    const repository = await storage.open();
+    const profile = {
+      firstName: "Ann",
+      lastName: "Lee",
+      picture: "p",
+      locale: "de",
+      attributes: { team: "blue" },
+    };
+    const users = [
+      { userId: "ann", email: email("Ann@example.com"), profile, passwordHash: "$x$" },
+      { userId: "bob", email: email("bob@example.com"), profile, passwordHash: "" },
+    ];
+    assert.deepEqual(await repository.importUsers({ users, now: NOW }), [true, true]);
+    assert.deepEqual(await repository.findUser({ userId: "ann" }), {
+      id: "ann",
+      email: "Ann@example.com",
+      state: "active",
+      profile,
+      socialAccounts: [],
+      hasPassword: true,
+      createTime: NOW,
+      updateTime: NOW,
+    });
+    const bob = await repository.findCredentials({ userId: "bob" });
+    assert.equal(bob?.passwordHash, "");
+    const ann = await repository.findCredentials({ emailKey: "ann@example.com" });
+    assert.equal(ann?.passwordHash, "$x$");
+  },
+
+  async "an import passes over a user whose email or id is taken, in the same import too"(storage) {
     const repository = await storage.open();
     await register(repository, "ann@example.com", { userId: "ann" });
-    const verified = { email: email("bob@example.com"), emailVerified: true };
-    const { user: bob } = await signIn(repository, { account: verified });
-    const refused = [
-      registration("ann@example.com", { userId: "other" }),
-      registration("carl@example.com", { userId: "ann" }),
-      registration("carl@example.com", { userId: bob.id }),
-      registration("BOB@example.com"),
-      registration("bob@example.com", { userId: bob.id }),
+    const profile = { firstName: "x", lastName: "", picture: "", locale: "", attributes: {} };
+    const asUser = (userId: string, address: string) => ({
+      userId,
+      email: email(address),
+      profile,
+      passwordHash: "hash",
+    });
+    const users = [
+      asUser("ann", "other@example.com"),
+      asUser("other", "ANN@example.com"),
+      asUser("bob", "bob@example.com"),
+      asUser("bob", "bob2@example.com"),
+      asUser("bob2", "BOB@example.com"),
+      asUser("other", "other@example.com"),
     ];
-    for (const asked of refused) {
-      assert.deepEqual(await repository.registerUser(asked), { outcome: "user_exists" });
-    }
-    assert.equal(await repository.findUser({ emailKey: email("carl@example.com").key }), undefined);
+    const made = await repository.importUsers({ users, now: NOW });
+    assert.deepEqual(made, [false, false, true, false, false, true]);
+    const ann = await repository.findUser({ userId: "ann" });
+    assert.equal(ann?.state, "pending");
+    assert.equal(ann?.profile.firstName, "");
+    const atOnce = Array.from({ length: 4 }, (_, nth) =>
+      repository.importUsers({ users: [asUser(`c${nth}`, "carl@example.com")], now: NOW }),
+    );
+    assert.equal((await Promise.all(atOnce)).flat().filter(Boolean).length, 1);
   },
 
   async "a deactivated user has no session left"(storage) {

@@ -1,0 +1,45 @@
+import type { NewAuditEvent } from "./audit.ts";
+
+/** Tries of passwords, counted so that nobody has too many. */
+export interface AttemptSteps {
+  /**
+   * Reserves a try, before the password is looked at. It counts as under way until it fails or is
+   * taken back, and as failed if neither comes before `pendingUntil`.
+   * - no more tries are under way than may still fail, whoever asks at the same time
+   * - a try that failed counts for its account and for its address
+   * - an account is locked from its last allowed failure until the oldest of them leaves the window
+   * - tries without an address count for their account alone
+   * - a try that was not settled counts as failed from its time on, in a reopened store too
+   */
+  reserveAttempt(attempt: AttemptReservation): Promise<ReservationOutcome>;
+
+  /**
+   * Lets a try fail, with an event of it.
+   * - a try that was taken back does not count
+   */
+  failAttempt(id: string, event: NewAuditEvent): Promise<void>;
+
+  /** Takes a try back: it came to no answer, or to another than a wrong password. */
+  releaseAttempt(id: string): Promise<void>;
+}
+
+export interface AttemptReservation {
+  readonly id: string;
+  /** What is tried: an email key, of a user or not, or the id of a user without an email. */
+  readonly account: string;
+  /** What the limit by address counts by; empty if it is not known. */
+  readonly address: string;
+  readonly now: number;
+  readonly pendingUntil: number;
+  /** How long a failure counts, in milliseconds. */
+  readonly windowMs: number;
+  /** So many failures lock the account, and so many the address. */
+  readonly accountLimit: number;
+  readonly addressLimit: number;
+}
+
+export type ReservationOutcome =
+  | { readonly outcome: "reserved" }
+  /** Tries under way could use up what may still fail. */
+  | { readonly outcome: "busy" }
+  | { readonly outcome: "locked"; readonly retryAfterMs: number };

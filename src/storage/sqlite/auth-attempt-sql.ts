@@ -1,0 +1,23 @@
+export const attemptSql = {
+  insertAttempt: `
+    INSERT INTO password_attempts (id, account, address, time, pending_until)
+    VALUES (:id, :account, :address, :now, :pendingUntil)`,
+  failAttempt: "UPDATE password_attempts SET pending_until = NULL WHERE id = :id",
+  releaseAttempt: "DELETE FROM password_attempts WHERE id = :id",
+  forgetAttempts: "DELETE FROM password_attempts WHERE account = :account",
+  // The oldest of the last :limit failures; none while there are fewer.
+  lockOfAccount: `
+    SELECT time FROM password_attempts
+    WHERE account = :account AND time > :since
+      AND (pending_until IS NULL OR pending_until <= :now)
+    ORDER BY time DESC LIMIT 1 OFFSET :limit - 1`,
+  lockOfAddress: `
+    SELECT time FROM password_attempts
+    WHERE address = :address AND time > :since
+      AND (pending_until IS NULL OR pending_until <= :now)
+    ORDER BY time DESC LIMIT 1 OFFSET :limit - 1`,
+  countOfAccount: `
+    SELECT count(*) AS count FROM password_attempts WHERE account = :account AND time > :since`,
+  countOfAddress: `
+    SELECT count(*) AS count FROM password_attempts WHERE address = :address AND time > :since`,
+} as const;
