@@ -112,22 +112,34 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
 }
 
 /** Walks the provider's login page as a browser does. */
-export async function browse(url: string): Promise<{ readonly code: string; state: string }> {
+export async function browse(
+  url: string,
+): Promise<{ readonly code: string; readonly state: string; readonly deviceId: string }> {
   const response = await fetch(url, { redirect: "manual" });
   const location = response.headers.get("location");
   assert.ok(location, "the login page sends the browser back");
   const { searchParams } = new URL(location);
-  return { code: searchParams.get("code") ?? "", state: searchParams.get("state") ?? "" };
+  return {
+    code: searchParams.get("code") ?? "",
+    state: searchParams.get("state") ?? "",
+    deviceId: searchParams.get("device_id") ?? "",
+  };
 }
 
 /** The first half of a social sign-in: what the browser brings back. */
-export async function beginAtFacebook(
-  { client }: Room,
+export async function beginAt(
+  { client }: Pick<Room, "client">,
+  provider: string,
   clientState = "",
-): Promise<{ readonly provider: string; readonly code: string; readonly state: string }> {
-  const asked = { provider: "facebook", redirectUri: REDIRECT_URI, clientState };
+): Promise<{ readonly provider: string } & Awaited<ReturnType<typeof browse>>> {
+  const asked = { provider, redirectUri: REDIRECT_URI, clientState };
   const { url } = await client.getSocialAuthUrl(asked);
-  return { provider: "facebook", ...(await browse(url)) };
+  return { provider, ...(await browse(url)) };
+}
+
+/** The same at Facebook. */
+export function beginAtFacebook(room: Room, clientState = ""): ReturnType<typeof beginAt> {
+  return beginAt(room, "facebook", clientState);
 }
 
 /** A whole social sign-in. Returns the session's token. */

@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { UserState } from "../../gen/usher/auth/v1/user_pb.ts";
-import { says } from "./graph-stand-in.ts";
 import {
   beginAtFacebook,
   browse,
@@ -16,6 +15,7 @@ import {
   signInAtFacebook,
   startRoom,
 } from "./room.ts";
+import { says } from "./stand-in.ts";
 
 describe("GetSocialAuthUrl", () => {
   test("gives Facebook's page with state, scopes and a PKCE challenge, and no secret", async (t) => {
