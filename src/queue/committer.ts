@@ -1,6 +1,7 @@
 import { emptyChanges, type QueueChanges, type QueueStore } from "./repository.ts";
+import type { Tube } from "./tube.ts";
 
-/** What waits for a commit. Both run synchronously, in the order in which they were added. */
+/** What waits for a commit. Both run synchronously, in the order of adding, failures in reverse. */
 export interface Pending {
   committed(): void;
   /** Nothing of the commit was kept. */
@@ -8,8 +9,8 @@ export interface Pending {
 }
 
 interface CommitterEvents {
-  /** Nothing of a commit was kept; those who waited for it are told next. */
-  failed(): void;
+  /** Nothing of a commit was kept, these tubes neither; those who waited for it are told next. */
+  failed(tubes: Iterable<Tube>): void;
   /** After each commit, when everything that waited for it has been told. */
   afterwards(): void;
 }
@@ -23,12 +24,18 @@ export class Committer {
   readonly #on: CommitterEvents;
   /** What the next commit holds; add to it freely, and say so with `add`. */
   changes: QueueChanges = emptyChanges();
+  #tubes = new Set<Tube>();
   #pending: Pending[] = [];
   #running = false;
 
   constructor(store: QueueStore, on: CommitterEvents) {
     this.#store = store;
     this.#on = on;
+  }
+
+  /** The next commit keeps the tube, as it is when that begins. */
+  keepTube(tube: Tube): void {
+    this.#tubes.add(tube);
   }
 
   /** The pending is told when the changes added so far are durable. */
@@ -42,19 +49,24 @@ export class Committer {
   async #run(): Promise<void> {
     while (this.#pending.length > 0) {
       const changes = this.changes;
+      const tubes = this.#tubes;
       const pending = this.#pending;
       this.changes = emptyChanges();
+      this.#tubes = new Set();
       this.#pending = [];
+      for (const tube of tubes) if (!tube.gone) changes.tubes.push(tube.record());
       let failure: { error: unknown } | undefined;
       try {
         if (!isEmpty(changes)) await this.#store.commit(changes);
       } catch (error) {
         failure = { error };
       }
-      if (failure) this.#on.failed();
-      for (const each of pending) {
-        if (failure) each.failed(failure.error);
-        else each.committed();
+      if (failure === undefined) {
+        for (const each of pending) each.committed();
+      } else {
+        this.#on.failed(tubes);
+        // What came last is undone first: it may build on what came before.
+        for (const each of pending.reverse()) each.failed(failure.error);
       }
       this.#on.afterwards();
       // Lets calls that arrived meanwhile join the next commit.

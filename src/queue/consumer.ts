@@ -30,6 +30,8 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly #links = new Map<Tube, Link<Taker>>();
   readonly #unsettled = new Set<Lease>();
   #open = true;
+  #over = false;
+  #delivered = Promise.resolve();
   #drained: (() => void) | undefined;
 
   constructor(
@@ -57,7 +59,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#leaveLine(tube);
     if (this.wanted > 0) this.#joinLine(tube);
     else this.#leaveLines();
-    this.#deliver(tube, leases);
+    this.#delivered = this.#deliver(tube, leases, this.#delivered);
   }
 
   dismiss(error: UsherError): void {
@@ -94,17 +96,22 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
 
   /** The stream is over. What it holds is released, unless a session keeps it. */
   close(): void {
-    this.#open = false;
-    this.#leaveLines();
+    this.#stop();
     this.#drained?.();
     if (this.session !== undefined) this.#sessions.leave(this.session, this);
     else this.#settling.fail([...this.#unsettled], "stream over");
   }
 
   #end(error: unknown): void {
-    this.#open = false;
-    this.#leaveLines();
+    this.#stop();
     this.#options.ended(error);
+  }
+
+  /** From here on nothing is taken or delivered. */
+  #stop(): void {
+    this.#open = false;
+    this.#over = true;
+    this.#leaveLines();
   }
 
   /** Stands in line at every tube, if it wants tasks. */
@@ -129,12 +136,17 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     for (const tube of this.#options.tubes) this.#leaveLine(tube);
   }
 
-  async #deliver(tube: Tube, leases: readonly Lease[]): Promise<void> {
+  /** Payloads may have to be read, but the order of takes is the order of deliveries. */
+  async #deliver(tube: Tube, leases: readonly Lease[], before: Promise<void>): Promise<void> {
     try {
-      this.#options.deliver(await this.#taking.views(tube, leases));
+      const tasks = await this.#taking.views(tube, leases);
+      await before;
+      if (this.#over) this.#taking.giveBack(leases);
+      else this.#options.deliver(tasks);
     } catch (error) {
+      this.#stop();
       this.#taking.giveBack(leases);
-      this.#end(error);
+      this.#options.ended(error);
     }
   }
 }

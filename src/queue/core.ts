@@ -50,7 +50,7 @@ export class Core {
     this.log = log;
     this.committer = new Committer(store, {
       afterwards: () => this.serveTouched(),
-      failed: () => this.numbers.reserveAgain(this.tubes.values()),
+      failed: (tubes) => this.#keepAgain(tubes),
     });
     this.deadlines = new Deadlines(this.table, clock, {
       taskDue: (slot) => this.taskDue(slot),
@@ -91,7 +91,16 @@ export class Core {
   serveTouched(): void {
     for (const tube of this.#touched) {
       this.#touched.delete(tube);
-      if (!tube.gone) this.serve(tube);
+      // Not while its deletion is under way.
+      if (this.tubes.get(tube.name) === tube) this.serve(tube);
+    }
+  }
+
+  /** What a failed commit would have kept of numbers and tubes goes into the next. */
+  #keepAgain(tubes: Iterable<Tube>): void {
+    this.numbers.reserve();
+    for (const tube of tubes) {
+      if (this.tubesByNumber.has(tube.number)) this.committer.keepTube(tube);
     }
   }
 
@@ -160,12 +169,12 @@ export class Core {
   }
 
   /**
-   * Ends a hold: the task takes the place of its state. If it was doomed meanwhile, it goes.
+   * Ends a hold: the task takes the place of its state, or goes if its tube is gone meanwhile.
    * Returns whether it is still there.
    */
   unhold(tube: Tube, slot: number): boolean {
     this.table.held[slot] = 0;
-    if (this.table.doomed[slot] === 1 || tube.gone) {
+    if (tube.gone) {
       this.discard(tube, slot);
       return false;
     }

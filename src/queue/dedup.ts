@@ -38,7 +38,7 @@ export class Dedup {
   /** The task of a key is gone; the key stays until its window is over. */
   taskGone(tube: Tube, key: string): void {
     const entry = tube.dedup.get(key);
-    if (entry === undefined) return;
+    if (entry === undefined || tube.gone) return;
     entry.alive = false;
     this.#forgetWhenOver(tube, entry);
   }
@@ -69,7 +69,7 @@ export class Dedup {
 
   #forget(tube: Tube, entry: DedupEntry): void {
     tube.dedup.delete(entry.key);
-    if (tube.temporary || tube.gone || entry.until === 0) return;
+    if (tube.temporary || entry.until === 0) return;
     this.#committer.changes.removedDedup.push({ tube: tube.number, key: entry.key });
     // Should this commit fail, the next start finds the window over and drops the key.
     this.#committer.add({ committed() {}, failed() {} });

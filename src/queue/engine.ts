@@ -116,7 +116,7 @@ export class QueueEngine {
     return this.#tubes.delete(name, force);
   }
 
-  truncateTube(name: string): Promise<number> {
+  async truncateTube(name: string): Promise<number> {
     return this.#operating.truncate(this.#core.tube(name));
   }
 
@@ -132,7 +132,7 @@ export class QueueEngine {
 
   // Tasks
 
-  put(tube: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
+  async put(tube: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     return this.#putting.put(tube, tasks, options);
   }
 
@@ -158,11 +158,11 @@ export class QueueEngine {
     return this.#settling.settleAll(settlements);
   }
 
-  getTask(tube: string, id: number): Promise<TaskView> {
+  async getTask(tube: string, id: number): Promise<TaskView> {
     return this.#operating.get(this.#core.tube(tube), id);
   }
 
-  listTasks(
+  async listTasks(
     tube: string,
     which: State | undefined,
     after: number,
@@ -171,19 +171,19 @@ export class QueueEngine {
     return this.#operating.list(this.#core.tube(tube), which, after, size);
   }
 
-  kickTasks(tube: string, count: number): Promise<number> {
+  async kickTasks(tube: string, count: number): Promise<number> {
     return this.#operating.kick(this.#core.tube(tube), count);
   }
 
-  buryTask(tube: string, id: number, reason: string): Promise<TaskView> {
+  async buryTask(tube: string, id: number, reason: string): Promise<TaskView> {
     return this.#operating.bury(this.#core.tube(tube), id, reason);
   }
 
-  deleteTask(tube: string, id: number): Promise<TaskView> {
+  async deleteTask(tube: string, id: number): Promise<TaskView> {
     return this.#operating.delete(this.#core.tube(tube), id);
   }
 
-  releaseAll(tube: string): Promise<number> {
+  async releaseAll(tube: string): Promise<number> {
     return this.#settling.releaseAll(this.#core.tube(tube));
   }
 

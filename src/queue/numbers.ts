@@ -42,7 +42,7 @@ export class Numbers {
     const id = tube.nextId++;
     if (tube.nextId > tube.reservedId) {
       tube.reservedId = tube.nextId + ID_BLOCK;
-      this.#committer.changes.tubes.push(tube.record());
+      this.#committer.keepTube(tube);
     }
     return id;
   }
@@ -57,7 +57,7 @@ export class Numbers {
     return fence;
   }
 
-  /** Puts a block of each into the next commit. */
+  /** Puts a block of each into the next commit; again, where the last was not kept. */
   reserve(): void {
     this.#reserved = {
       nextTube: this.#next.nextTube,
@@ -67,20 +67,13 @@ export class Numbers {
     this.#committer.changes.marks = this.#reserved;
   }
 
-  /** What the last commit would have reserved is not: the next says it again. */
-  reserveAgain(tubes: Iterable<Tube>): void {
-    this.reserve();
-    for (const tube of tubes) tube.reservedId = 0;
-  }
-
   /** At a clean stop: puts into the next commit that what was reserved was not used. */
   giveBack(tubes: Iterable<Tube>): void {
-    const { changes } = this.#committer;
-    changes.marks = { ...this.#next };
+    this.#committer.changes.marks = { ...this.#next };
     for (const tube of tubes) {
       if (tube.reservedId === tube.nextId) continue;
       tube.reservedId = tube.nextId;
-      changes.tubes.push(tube.record());
+      this.#committer.keepTube(tube);
     }
   }
 }

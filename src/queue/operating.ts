@@ -63,7 +63,9 @@ export class Operating {
       const slot = tube.buried.peek();
       if (slot === undefined) break;
       const progress = this.#changes.progressOf(slot);
-      const kicked = { ...progress, buried: false, attempts: 0, reason: "" };
+      // READY at once, also if it was buried while it was delayed.
+      const readyAt = Math.min(progress.readyAt, this.#core.clock.now());
+      const kicked = { ...progress, buried: false, readyAt, attempts: 0, reason: "" };
       steps.push(this.#changes.move(tube, slot, "kick", state.READY, kicked, "KICKED"));
     }
     await this.#changes.run(steps);
@@ -97,22 +99,34 @@ export class Operating {
     return this.#changes.runAndView(this.#changes.end(tube, slot, "delete", "DELETED"));
   }
 
-  /** Removes every task; resolves with their number when that is durable. */
+  /** Removes every task that is there now; resolves with their number when that is durable. */
   async truncate(tube: Tube): Promise<number> {
     const { table } = this.#core;
-    const slots: number[] = [];
-    tube.log.walk(0, (slot) => {
-      if (table.state[slot] === state.NONE) return true;
-      // What is on its way to the store goes when it is back.
-      if (table.held[slot] === 1) table.doomed[slot] = 1;
-      else slots.push(slot);
-      return true;
-    });
-    await this.#changes.run(
-      slots.map((slot) => this.#changes.end(tube, slot, "delete", undefined)),
-    );
-    announceTruncated(this.#core, tube);
-    return slots.length;
+    const end = tube.nextId;
+    let removed = 0;
+    for (let left = true; left; ) {
+      left = false;
+      const steps: Step[] = [];
+      tube.log.walk(0, (slot) => {
+        if ((table.id[slot] as number) >= end) return false;
+        // What is on its way to the store goes when it is back.
+        if (table.held[slot] === 1) left = true;
+        else if (table.state[slot] !== state.NONE) {
+          steps.push(this.#changes.end(tube, slot, "delete", undefined));
+        }
+        return true;
+      });
+      removed += steps.length;
+      if (!left) steps.push(this.#announcement(tube));
+      await (steps.length > 0 ? this.#changes.run(steps) : this.#core.commit());
+    }
+    return removed;
+  }
+
+  /** The last step of a truncation. */
+  #announcement(tube: Tube): Step {
+    const commit = (): void => announceTruncated(this.#core, tube);
+    return { tube, slot: -1, commit, undo: () => false };
   }
 
   #find(tube: Tube, id: number): number {

@@ -110,6 +110,7 @@ export class Putting {
   #wait(tube: Tube, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     return new Promise<PutOutcome>((resolve, reject) => {
       const { deadlines, clock } = this.#core;
+      if (options.signal?.aborted) throw options.signal.reason;
       let link: Link<WaitingPut>;
       let alarm: Alarm;
       const leave = (): void => {

@@ -47,7 +47,8 @@ export class Settling {
     this.#core.advance();
     const failures: Failure[] = [];
     const steps: Step[] = [];
-    let counted: { tube: Tube; kind: Settlement["kind"] } | undefined;
+    const counted = new Set<string>();
+    let last: { tube: Tube; kind: Settlement["kind"] } | undefined;
     for (const settlement of settlements) {
       const lease = this.#held(settlement);
       if (lease instanceof UsherError) {
@@ -56,9 +57,12 @@ export class Settling {
       }
       const tube = this.#core.tubeOf(lease.slot);
       // A batch is one call of its verb.
-      if (counted?.tube !== tube || counted.kind !== settlement.kind) {
-        counted = { tube, kind: settlement.kind };
-        tube.calls[settlement.kind]++;
+      const { kind } = settlement;
+      if (last?.tube !== tube || last.kind !== kind) {
+        last = { tube, kind };
+        const call = `${tube.number} ${kind}`;
+        if (!counted.has(call)) tube.calls[kind]++;
+        counted.add(call);
       }
       steps.push(this.#begin(tube, lease, settlement));
     }

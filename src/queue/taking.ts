@@ -45,9 +45,9 @@ export class Taking {
   }
 
   /**
-   * Leases up to `maxTasks` ready tasks; none when the time is over. Rejects with TUBE_NOT_FOUND,
-   * also when the tube is deleted meanwhile, SESSION_NOT_FOUND, SHUTTING_DOWN, or the signal's
-   * reason.
+   * Leases up to `maxTasks` ready tasks; none when the time is over, or the server stops. Rejects
+   * with TUBE_NOT_FOUND, also when the tube is deleted meanwhile, SESSION_NOT_FOUND,
+   * STORAGE_UNAVAILABLE, or the signal's reason.
    */
   async take(tubeName: string, options: TakeOptions): Promise<TaskView[]> {
     const tube = this.#core.tube(tubeName);

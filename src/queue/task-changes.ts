@@ -97,7 +97,7 @@ export class TaskChanges {
           resolve();
         },
         failed: (error) => {
-          for (const step of steps) step.undo();
+          for (const step of steps.toReversed()) step.undo();
           reject(error);
         },
       });
@@ -134,7 +134,9 @@ export class TaskChanges {
       },
       failed: () => {
         const again = clock.now() + RETRY_AFTER_FAILURE_MS;
-        for (const step of steps) if (step.undo()) deadlines.setTask(step.slot, again);
+        for (const step of steps.toReversed()) {
+          if (step.undo()) deadlines.setTask(step.slot, again);
+        }
       },
     });
   }

@@ -29,8 +29,6 @@ export class TaskTable {
   state = new Uint8Array(INITIAL);
   /** 1: a change of it is on its way to the store, and it is in no heap meanwhile. */
   held = new Uint8Array(INITIAL);
-  /** 1: to be removed as soon as it is no longer held. */
-  doomed = new Uint8Array(INITIAL);
   readonly payload: (Payload | undefined)[] = [];
   readonly lease: (Lease | undefined)[] = [];
   /** Facts that few tasks have. */
@@ -40,7 +38,7 @@ export class TaskTable {
   readonly #free: number[] = [];
   #end = 0;
 
-  /** A slot whose columns hold what the last task left, except place, duePlace, held, doomed: 0. */
+  /** A slot whose columns hold what the last task left, except place, duePlace, held: 0. */
   allocate(): number {
     const slot = this.#free.pop();
     if (slot !== undefined) return slot;
@@ -54,7 +52,6 @@ export class TaskTable {
     this.payload[slot] = undefined;
     this.lease[slot] = undefined;
     this.held[slot] = 0;
-    this.doomed[slot] = 0;
     if (this.reason.size > 0) this.reason.delete(slot);
     if (this.dedupKey.size > 0) this.dedupKey.delete(slot);
     this.#free.push(slot);
@@ -78,7 +75,6 @@ export class TaskTable {
     this.duePlace = words(this.duePlace, length);
     this.state = bytes(this.state, length);
     this.held = bytes(this.held, length);
-    this.doomed = bytes(this.doomed, length);
   }
 }
 

@@ -55,7 +55,7 @@ export const defaultSettings: TubeSettings = {
 export class Tubes {
   readonly #core: Core;
   readonly #changes: TaskChanges;
-  /** Tubes whose making, or end, is not durable yet. */
+  /** Tubes whose making, change or end is not durable yet. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
   constructor(core: Core, changes: TaskChanges) {
@@ -67,10 +67,11 @@ export class Tubes {
    * Makes a tube, durable when the promise resolves. Rejects with TUBE_ALREADY_EXISTS, unless
    * `ifNotExists` and the kind is the same: then the tube that is there is the answer, unchanged.
    */
-  async create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
-    for (let other = this.#underWay.get(tube.name); other; other = this.#underWay.get(tube.name)) {
-      await other.catch(() => {});
-    }
+  create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
+    return this.#inTurn(tube.name, () => this.#create(tube, ifNotExists));
+  }
+
+  async #create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
     const there = this.#core.tubes.get(tube.name);
     if (there !== undefined) {
       if (ifNotExists && there.kind === tube.kind) return viewOfTube(there);
@@ -91,8 +92,7 @@ export class Tubes {
       },
       this.#core.table,
     );
-    this.#core.committer.changes.tubes.push(made.record());
-    await this.#through(tube.name, this.#core.commit());
+    await this.#save(made);
     this.#core.tubes.set(made.name, made);
     this.#core.tubesByNumber.set(made.number, made);
     return viewOfTube(made);
@@ -110,7 +110,11 @@ export class Tubes {
   }
 
   /** Changes some settings. Rejects with TUBE_NOT_FOUND, INVALID_PARAMS. */
-  async update(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
+  update(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
+    return this.#inTurn(name, () => this.#update(name, changed));
+  }
+
+  async #update(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
     const tube = this.#core.tube(name);
     const before = tube.settings;
     const settings = { ...before, ...changed };
@@ -129,7 +133,11 @@ export class Tubes {
   }
 
   /** No takes until a time; Infinity: until resumed; 0: resumes. */
-  async pause(name: string, until: number): Promise<TubeView> {
+  pause(name: string, until: number): Promise<TubeView> {
+    return this.#inTurn(name, () => this.#pause(name, until));
+  }
+
+  async #pause(name: string, until: number): Promise<TubeView> {
     const tube = this.#core.tube(name);
     const before = tube.pausedUntil;
     this.#setPause(tube, until);
@@ -148,7 +156,11 @@ export class Tubes {
   }
 
   /** Removes a tube with its tasks. Rejects with TUBE_IN_USE while tasks are leased, unless forced. */
-  async delete(name: string, force: boolean): Promise<void> {
+  delete(name: string, force: boolean): Promise<void> {
+    return this.#inTurn(name, () => this.#delete(name, force));
+  }
+
+  async #delete(name: string, force: boolean): Promise<void> {
     const core = this.#core;
     const tube = core.tube(name);
     if (!force && (tube.counts[state.LEASED] as number) > 0) {
@@ -164,7 +176,7 @@ export class Tubes {
     }
     core.committer.changes.removedTubes.push(tube.number);
     try {
-      await this.#through(name, this.#changes.run([...steps, this.#endOfTube(tube)]));
+      await this.#changes.run([...steps, this.#endOfTube(tube)]);
     } catch (error) {
       core.tubes.set(name, tube);
       core.touch(tube);
@@ -246,15 +258,19 @@ export class Tubes {
   }
 
   #save(tube: Tube): Promise<void> {
-    this.#core.committer.changes.tubes.push(tube.record());
+    this.#core.committer.keepTube(tube);
     return this.#core.commit();
   }
 
-  /** Keeps others from the name until the work is done. */
-  async #through<T>(name: string, work: Promise<T>): Promise<T> {
-    this.#underWay.set(name, work);
+  /** What makes, changes or ends a tube waits for what is under way with one of that name. */
+  async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    for (let other = this.#underWay.get(name); other; other = this.#underWay.get(name)) {
+      await other.catch(() => {});
+    }
+    const turn = work();
+    this.#underWay.set(name, turn);
     try {
-      return await work;
+      return await turn;
     } finally {
       this.#underWay.delete(name);
     }

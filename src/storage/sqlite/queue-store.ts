@@ -183,7 +183,7 @@ function recoverAll({ handle }: SqliteDatabase, recovery: Recovery): void {
       createdAt: Number(row["created_at"]),
       nextId: Number(row["next_id"]),
       pausedUntil: row["paused"] === 1 ? numberOr(row["paused_until"], Infinity) : 0,
-      settings: JSON.parse(String(row["settings"]), neverForNull),
+      settings: { retryBackoff: undefined, ...JSON.parse(String(row["settings"]), neverForNull) },
     });
   }
   const columns = TASK_COLUMNS.slice(0, TASK_COLUMNS.indexOf("format")).join(", ");

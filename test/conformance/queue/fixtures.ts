@@ -129,9 +129,7 @@ export async function recovered(store: QueueStore): Promise<Recovered> {
     },
     tube: (record) => {
       all.order.push("tube");
-      // A back-off that is not set may be left out.
-      const { retryBackoff } = record.settings;
-      all.tubes.push({ ...record, settings: { ...record.settings, retryBackoff } });
+      all.tubes.push(record);
     },
     task: (record) => {
       all.order.push("task");
