@@ -12,12 +12,13 @@ import {
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
 } from "@grpc/grpc-js";
+import { invalid } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { GrpcContext } from "./grpc-context.ts";
 import { asBuffer, type GrpcStatus, toGrpcStatus, toMetadata } from "./grpc-metadata.ts";
 import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
-import { undecodable } from "./request-fault.ts";
+import { undecodable, WHOLE_MESSAGE } from "./request-fault.ts";
 import { internalError, toConnectError } from "./status.ts";
 
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
@@ -108,18 +109,19 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
       this.#body = bytes;
       this.#wire.startRead();
     } else {
-      this.fail(new ConnectError("the call takes one request message", Code.Unimplemented));
+      this.fail(invalid(WHOLE_MESSAGE, "sent twice, in a call that takes one"));
     }
   }
 
   onReceiveHalfClose(): void {
     if (this.#over) return;
     if (this.#reader !== undefined) {
-      this.#reader.end();
+      // A connection that breaks looks like a half-close at first; a turn later it is known.
+      setImmediate(() => this.#reader?.end());
       return;
     }
     if (this.#body === undefined) {
-      this.fail(new ConnectError("the call takes one request message", Code.Unimplemented));
+      this.fail(invalid(WHOLE_MESSAGE, "missing or incomplete"));
       return;
     }
     let request: unknown;

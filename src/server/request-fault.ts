@@ -16,6 +16,8 @@ export function tooLarge(limit: number): UsherError {
 /** What a decoder threw over a request, as INVALID_PARAMS that names the field if it can be told. */
 export function undecodable(error: unknown): UsherError {
   const text = error instanceof Error ? plainMessage(error) : "cannot be decoded";
+  if (text.startsWith("invalid connect timeout")) return invalid("connect-timeout-ms", text);
+  if (text.startsWith("invalid grpc timeout")) return invalid("grpc-timeout", text);
   for (const [pattern, describe] of decoderMessages) {
     const [, field, rest] = pattern.exec(text) ?? [];
     if (field !== undefined) return invalid(field, describe(rest ?? ""));
@@ -31,6 +33,10 @@ export function requestFault(error: ConnectError, maxBytes: number): UsherError 
   switch (error.code) {
     case Code.InvalidArgument:
       return undecodable(error);
+    case Code.Unimplemented:
+      return /^protocol error: (missing|received extra) input message/.test(error.rawMessage)
+        ? undecodable(error)
+        : undefined;
     case Code.ResourceExhausted:
       return tooLarge(maxBytes);
     case Code.Internal:
@@ -44,7 +50,6 @@ export function requestFault(error: ConnectError, maxBytes: number): UsherError 
 
 // How protobuf-es words what it cannot decode, and what of it is the field.
 const decoderMessages: readonly (readonly [RegExp, (rest: string) => string])[] = [
-  [/^invalid (connect|grpc) timeout value: (.*)$/s, (value) => `not a timeout: ${value}`],
   [/^cannot decode field \S+\.(\w+) from JSON: (.*)$/s, (rest) => rest],
   [/^cannot decode oneof \S+\.(\w+) from JSON: (.*)$/s, (rest) => rest],
   [/^cannot decode message \S+ from JSON: key "(.*)" is unknown$/s, () => "unknown field"],
