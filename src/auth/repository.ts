@@ -3,7 +3,9 @@ import type { AuditSteps } from "./repository/audit.ts";
 import type { MailSteps } from "./repository/mail.ts";
 import type { PasswordSteps } from "./repository/passwords.ts";
 import type { RegistrationSteps } from "./repository/registration.ts";
+import type { RevocationSteps } from "./repository/revocations.ts";
 import type { SessionSteps } from "./repository/sessions.ts";
+import type { SigningKeySteps } from "./repository/signing-keys.ts";
 import type { SocialSteps } from "./repository/social.ts";
 import type { SweepSteps } from "./repository/sweeping.ts";
 import type { UserSteps } from "./repository/users.ts";
@@ -14,7 +16,9 @@ export type * from "./repository/keys.ts";
 export type * from "./repository/mail.ts";
 export type * from "./repository/passwords.ts";
 export type * from "./repository/registration.ts";
+export type * from "./repository/revocations.ts";
 export type * from "./repository/sessions.ts";
+export type * from "./repository/signing-keys.ts";
 export type * from "./repository/social.ts";
 export type * from "./repository/sweeping.ts";
 export type * from "./repository/users.ts";
@@ -39,6 +43,8 @@ export interface AuthRepository
     AttemptSteps,
     SessionSteps,
     SocialSteps,
+    RevocationSteps,
+    SigningKeySteps,
     AuditSteps,
     MailSteps,
     SweepSteps {}

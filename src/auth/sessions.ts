@@ -66,13 +66,14 @@ export async function checkSession(
   const check = await repository.checkSession({
     tokenHash: hashToken(token),
     now,
-    renewWithinMs: settings.sessionRenewBeforeMs,
     renewal: {
+      withinMs: settings.sessionRenewBeforeMs,
       tokenHash: hashToken(successorOf(token, salt)),
       salt,
       expireTime: now + settings.sessionLifeMs,
       oldTokenExpireTime: now + OLD_TOKEN_LIFE_MS,
     },
+    ask: undefined,
   });
   switch (check.outcome) {
     case "unknown":

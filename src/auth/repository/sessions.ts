@@ -1,4 +1,4 @@
-import type { User } from "./users.ts";
+import type { User, UserRequest } from "./users.ts";
 
 /** Sessions, however they were opened. */
 export interface SessionSteps {
@@ -9,7 +9,9 @@ export interface SessionSteps {
    * - a session that ends soon is renewed, and keeps its id
    * - after a renewal the old token works until its time and leads to the same successor
    * - checks of a session that ends soon, at once, all succeed and renew it once
+   * - a check without a renewal leaves the session as it is
    * - a session of a deactivated user is answered with user_not_active
+   * - a social session tells when its account's provider was not asked for long, and tells it once
    *
    * The time of the last check is kept to the minute, so that most checks write nothing.
    */
@@ -21,6 +23,25 @@ export interface SessionSteps {
    * - the old token of a renewed session ends it too, until its time
    */
   endSession(request: { readonly tokenHash: Uint8Array; readonly now: number }): Promise<boolean>;
+
+  /**
+   * Lists where a user is signed in; undefined if there is no such user.
+   * - live sessions are listed the newest first, and none of another user
+   */
+  listSessions(request: UserRequest): Promise<readonly Session[] | undefined>;
+
+  /**
+   * Ends sessions of a user. Returns how many there were to end, or undefined if there is no such
+   * user.
+   * - sessions are revoked by id, and what is not the user's own is passed over
+   * - every session of the user is revoked where no ids are given
+   */
+  revokeSessions(
+    request: UserRequest & {
+      /** undefined for every session. */
+      readonly sessionIds: readonly string[] | undefined;
+    },
+  ): Promise<number | undefined>;
 }
 
 export interface Session {
@@ -46,16 +67,28 @@ export interface NewSession {
 export interface SessionCheck {
   readonly tokenHash: Uint8Array;
   readonly now: number;
+  /** Undefined: the session is not renewed. */
+  readonly renewal: SessionRenewal | undefined;
+  /** When a provider shall be asked about an account again; undefined: not now. */
+  readonly ask:
+    | {
+        /** Whoever was last confirmed at this time or before. */
+        readonly confirmedUntil: number;
+        /** But not if it was last asked after this time. */
+        readonly askedUntil: number;
+      }
+    | undefined;
+}
+
+export interface SessionRenewal {
   /** The session is renewed if it ends within this many milliseconds. */
-  readonly renewWithinMs: number;
-  readonly renewal: {
-    /** The token's successor, made from the token and `salt`. */
-    readonly tokenHash: Uint8Array;
-    readonly salt: Uint8Array;
-    readonly expireTime: number;
-    /** Until when the token so far works. */
-    readonly oldTokenExpireTime: number;
-  };
+  readonly withinMs: number;
+  /** The token's successor, made from the token and `salt`. */
+  readonly tokenHash: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly expireTime: number;
+  /** Until when the token so far works. */
+  readonly oldTokenExpireTime: number;
 }
 
 export type SessionCheckOutcome =
@@ -65,6 +98,15 @@ export type SessionCheckOutcome =
       readonly session: Session;
       /** What makes the token's successor; undefined while the token is the one to use. */
       readonly successorSalt: Uint8Array | undefined;
+      /** Whose provider it is now the caller's turn to ask; undefined for nobody's. */
+      readonly dueAccount: DueAccount | undefined;
     }
   | { readonly outcome: "unknown" }
   | { readonly outcome: "user_not_active" };
+
+/** A social account whose provider was not asked for long. */
+export interface DueAccount {
+  readonly provider: string;
+  readonly socialId: string;
+  readonly sealedCredentials: string;
+}

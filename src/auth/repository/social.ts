@@ -1,5 +1,5 @@
-import type { NewSession, Session } from "./sessions.ts";
-import type { Email, ProviderProfile, User } from "./users.ts";
+import type { DueAccount, NewSession, Session } from "./sessions.ts";
+import type { Email, ProviderProfile, User, UserRequest } from "./users.ts";
 
 /** Sign-in through a provider. */
 export interface SocialSteps {
@@ -40,6 +40,46 @@ export interface SocialSteps {
    * The activation code of a pending user who is activated is void.
    */
   signInSocially(signIn: SocialSignIn): Promise<SocialSignInOutcome>;
+
+  /**
+   * Gives a social account to the user of a live session. The email is no condition.
+   * - a linked social account signs its user in
+   * - a social account that the user has already is brought up to date
+   * - a social account of another user is not linked, and nothing changes
+   * - two users who link one social account at once: one gets it
+   * - no social account is linked once the session is over
+   *
+   * A user without an email gets a verified one, as in a sign-in.
+   */
+  linkSocialAccount(link: SocialLink): Promise<SocialLinkOutcome>;
+
+  /**
+   * Takes every account at a provider from a user.
+   * - an unlinked social account is nobody's, and the sessions opened through it are over
+   * - the last way to sign in is not taken
+   * - a user without an account at the provider stays as before
+   */
+  unlinkSocialAccount(
+    request: UserRequest & { readonly provider: string },
+  ): Promise<SocialUnlinkOutcome>;
+
+  /**
+   * Keeps what a provider told when it was asked again, if the account has not been signed in with
+   * since. Returns its user, or undefined if nothing was kept.
+   * - what a provider tells when asked again is kept, and what it leaves out stays
+   * - an account is due again only long after it was confirmed
+   * - credentials are kept without a confirmation too, and the account stays due
+   * - what a provider told is dropped where the user signed in meanwhile
+   */
+  keepSocialCheck(check: SocialCheck): Promise<User | undefined>;
+
+  /**
+   * Ends every session opened through an account whose user withdrew consent, if the account has
+   * not been signed in with since. Returns whether it did.
+   * - consent that is withdrawn ends the sessions opened through the account, and no others
+   * - consent that was given again meanwhile is not withdrawn
+   */
+  withdrawConsent(account: DueAccount & { readonly now: number }): Promise<boolean>;
 }
 
 export interface SavedState {
@@ -53,15 +93,18 @@ export interface SavedState {
   readonly expireTime: number;
 }
 
+/** A social account as its provider tells of it. */
+export interface ToldAccount {
+  readonly provider: string;
+  readonly socialId: string;
+  readonly email: Email | undefined;
+  readonly emailVerified: boolean;
+  /** The provider's tokens, sealed. */
+  readonly sealedCredentials: string;
+}
+
 export interface SocialSignIn {
-  readonly account: {
-    readonly provider: string;
-    readonly socialId: string;
-    readonly email: Email | undefined;
-    readonly emailVerified: boolean;
-    /** The provider's tokens, sealed. */
-    readonly sealedCredentials: string;
-  };
+  readonly account: ToldAccount;
   readonly profile: ProviderProfile;
   /** The id of the user, should one be made. */
   readonly newUserId: string;
@@ -77,4 +120,31 @@ export type SocialSignInOutcome =
       /** Whether the user was made by this step. */
       readonly created: boolean;
     }
-  | { readonly outcome: "user_not_active" };
+  | { readonly outcome: "user_not_active"; readonly userId: string };
+
+export interface SocialLink {
+  readonly account: ToldAccount;
+  /** In which the user asked for it. */
+  readonly sessionId: string;
+  readonly now: number;
+}
+
+export type SocialLinkOutcome =
+  | { readonly outcome: "linked"; readonly user: User }
+  | { readonly outcome: "session_over" | "in_use" };
+
+export type SocialUnlinkOutcome =
+  | { readonly outcome: "unlinked"; readonly user: User }
+  | { readonly outcome: "unknown" | "last_method" };
+
+export interface SocialCheck {
+  /** As the account was when its provider was asked. */
+  readonly account: DueAccount;
+  readonly sealedCredentials: string;
+  readonly confirmed: boolean;
+  /** Undefined if the provider told nothing of the user. */
+  readonly told:
+    | (Pick<ToldAccount, "email" | "emailVerified"> & { readonly profile: ProviderProfile })
+    | undefined;
+  readonly now: number;
+}

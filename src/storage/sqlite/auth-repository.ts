@@ -4,7 +4,9 @@ import { auditSteps } from "./auth-audit.ts";
 import { mailSteps } from "./auth-mail.ts";
 import { passwordSteps } from "./auth-passwords.ts";
 import { registrationSteps } from "./auth-registration.ts";
+import { revocationSteps } from "./auth-revocations.ts";
 import { sessionSteps } from "./auth-sessions.ts";
+import { signingKeySteps } from "./auth-signing-keys.ts";
 import { socialSteps } from "./auth-social.ts";
 import { prepareAuthStatements } from "./auth-statements.ts";
 import { sweepSteps } from "./auth-sweeping.ts";
@@ -26,6 +28,8 @@ export function createAuthRepository(db: SqliteDatabase): AuthRepository {
     ...attemptSteps(transactions),
     ...sessionSteps(transactions),
     ...socialSteps(transactions),
+    ...revocationSteps(transactions),
+    ...signingKeySteps(transactions),
     ...auditSteps(transactions),
     ...mailSteps(transactions),
     ...sweepSteps(transactions),

@@ -1,17 +1,19 @@
 import type { AuditEventType } from "../../auth/repository.ts";
 import { recordEvent } from "./auth-audit.ts";
+import { recordRevocation } from "./auth-revocations.ts";
 import { type Row, text } from "./auth-rows.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 
 /** Why a session is over before its time. */
 type SessionEnd = Extract<AuditEventType, "signed_out" | "session_revoked">;
 
-/** Ends the live session of a row, as part of the transaction under way. */
+/** Ends the live session of a row, as part of the transaction under way, with all that tells so. */
 export function endSession(sql: AuthStatements, row: Row, type: SessionEnd, now: number): void {
   const sessionId = text(row, "id");
   sql.deleteSession.run({ id: sessionId });
   const event = { userId: text(row, "user_id"), provider: text(row, "provider"), sessionId };
   recordEvent(sql, { ...event, type, time: now });
+  recordRevocation(sql, event, now);
 }
 
 /** Ends every live session of a user but one, with an event for each. */
@@ -29,4 +31,5 @@ export function revokeSessionsOfUser(
 /** Ends every session of a user who is shut out, whose own event tells of them all. */
 export function closeSessionsOfUser(sql: AuthStatements, userId: string, now: number): void {
   sql.closeSessionsOfUser.run({ userId, now });
+  recordRevocation(sql, { userId }, now);
 }

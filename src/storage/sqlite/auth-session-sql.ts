@@ -12,6 +12,8 @@ export const sessionSql = {
     WHERE expire_time > :now
       AND (token_hash = :tokenHash
         OR (old_token_hash = :tokenHash AND old_token_expire_time > :now))`,
+  liveSession: `
+    SELECT * FROM sessions WHERE id = :id AND expire_time > :now AND end_time IS NULL`,
   renewSession: `
     UPDATE sessions SET
       old_token_hash = token_hash, old_token_expire_time = :oldTokenExpireTime,
@@ -25,6 +27,10 @@ export const sessionSql = {
     SELECT * FROM sessions
     WHERE user_id = :userId AND expire_time > :now AND end_time IS NULL
     ORDER BY create_time, rowid`,
+  liveSessionsOfAccount: `
+    SELECT * FROM sessions
+    WHERE provider = :provider AND social_id = :socialId
+      AND expire_time > :now AND end_time IS NULL`,
   closeSessionsOfUser: `
     UPDATE sessions SET end_time = :now WHERE user_id = :userId AND end_time IS NULL`,
   sweepSessions: `

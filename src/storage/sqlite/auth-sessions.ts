@@ -1,4 +1,5 @@
 import type {
+  DueAccount,
   NewSession,
   Session,
   SessionCheck,
@@ -6,7 +7,7 @@ import type {
   SessionSteps,
 } from "../../auth/repository.ts";
 import { recordEvent } from "./auth-audit.ts";
-import { required, text, toSession } from "./auth-rows.ts";
+import { type Row, required, text, toSession } from "./auth-rows.ts";
 import { endSession } from "./auth-session-ends.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import { SWEPT_WITH_INSERT } from "./auth-sweeping.ts";
@@ -26,6 +27,23 @@ export function sessionSteps({ sql, step }: AuthTransactions): SessionSteps {
         if (row === undefined || row["end_time"] !== null) return false;
         endSession(sql, row, "signed_out", now);
         return true;
+      }),
+
+    listSessions: ({ userId, now }) =>
+      step(() => {
+        if (sql.userById.get({ userId }) === undefined) return undefined;
+        return sql.liveSessionsOfUser.all({ userId, now }).map(toSession).reverse();
+      }),
+
+    revokeSessions: ({ userId, sessionIds, now }) =>
+      step(() => {
+        if (sql.userById.get({ userId }) === undefined) return undefined;
+        const live = sql.liveSessionsOfUser.all({ userId, now });
+        const wanted = new Set(sessionIds);
+        const chosen =
+          sessionIds === undefined ? live : live.filter((row) => wanted.has(text(row, "id")));
+        for (const row of chosen) endSession(sql, row, "session_revoked", now);
+        return chosen.length;
       }),
   };
 }
@@ -52,7 +70,7 @@ export function openSession(
 }
 
 function checkSession(sql: AuthStatements, check: SessionCheck): SessionCheckOutcome {
-  const { tokenHash, now, renewWithinMs, renewal } = check;
+  const { tokenHash, now, renewal, ask } = check;
   const row = sql.sessionByToken.get({ tokenHash, now });
   if (row === undefined) return { outcome: "unknown" };
   const user = userOf(sql, text(row, "user_id"));
@@ -62,13 +80,29 @@ function checkSession(sql: AuthStatements, check: SessionCheck): SessionCheckOut
   const id = text(row, "id");
   const session = toSession(row);
   const byOldToken = row["by_old_token"] === 1;
-  if (!byOldToken && session.expireTime - now <= renewWithinMs) {
+  const dueAccount = ask && takeDueAccount(sql, row, ask, now);
+  if (!byOldToken && renewal && session.expireTime - now <= renewal.withinMs) {
     const { salt, tokenHash: newTokenHash, expireTime, oldTokenExpireTime } = renewal;
     const values = { id, salt, newTokenHash, expireTime, oldTokenExpireTime, now };
     const renewed = toSession(required(sql.renewSession.get(values)));
-    return { outcome: "live", user, session: renewed, successorSalt: salt };
+    return { outcome: "live", user, session: renewed, successorSalt: salt, dueAccount };
   }
   if (now - session.lastSeenTime >= SEEN_STEP_MS) sql.seeSession.run({ id, now });
   const successorSalt = byOldToken ? (row["successor_salt"] as Uint8Array) : undefined;
-  return { outcome: "live", user, session: { ...session, lastSeenTime: now }, successorSalt };
+  const seen = { ...session, lastSeenTime: now };
+  return { outcome: "live", user, session: seen, successorSalt, dueAccount };
+}
+
+/** The account of a session whose provider is due, marked as asked so that no one else asks. */
+function takeDueAccount(
+  sql: AuthStatements,
+  session: Row,
+  ask: NonNullable<SessionCheck["ask"]>,
+  now: number,
+): DueAccount | undefined {
+  if (session["provider"] === null) return undefined;
+  const key = { provider: text(session, "provider"), socialId: text(session, "social_id") };
+  const taken = sql.takeDueAccount.get({ ...key, ...ask, now });
+  if (taken === undefined) return undefined;
+  return { ...key, sealedCredentials: text(taken, "sealed_credentials") };
 }

@@ -33,15 +33,35 @@ export const socialSql = {
         OR :picture NOT IN ('', picture) OR :locale NOT IN ('', locale))`,
   insertAccount: `
     INSERT INTO social_accounts
-      (provider, social_id, user_id, email, email_verified, sealed_credentials, link_time)
+      (provider, social_id, user_id, email, email_verified, sealed_credentials, link_time,
+       confirm_time, ask_time)
     VALUES
-      (:provider, :socialId, :userId, :email, :emailVerified, :sealedCredentials, :now)
+      (:provider, :socialId, :userId, :email, :emailVerified, :sealedCredentials, :now,
+       :now, :now)
     ON CONFLICT (provider, social_id) DO NOTHING`,
   updateAccountEmail: `
     UPDATE social_accounts SET email = :email, email_verified = :emailVerified
     WHERE provider = :provider AND social_id = :socialId
       AND (email <> :email OR email_verified <> :emailVerified)`,
   updateAccountCredentials: `
-    UPDATE social_accounts SET sealed_credentials = :sealedCredentials
+    UPDATE social_accounts
+    SET sealed_credentials = :sealedCredentials, confirm_time = :now, ask_time = :now
     WHERE provider = :provider AND social_id = :socialId`,
+  takeDueAccount: `
+    UPDATE social_accounts SET ask_time = :now
+    WHERE provider = :provider AND social_id = :socialId
+      AND confirm_time <= :confirmedUntil AND ask_time <= :askedUntil
+    RETURNING sealed_credentials`,
+  keepAskedAccount: `
+    UPDATE social_accounts SET
+      sealed_credentials = :sealedCredentials,
+      confirm_time = CASE WHEN :confirmed THEN :now ELSE confirm_time END
+    WHERE provider = :provider AND social_id = :socialId AND sealed_credentials = :before
+    RETURNING user_id`,
+  accountByCredentials: `
+    SELECT 1 FROM social_accounts
+    WHERE provider = :provider AND social_id = :socialId
+      AND sealed_credentials = :sealedCredentials`,
+  deleteAccounts: `
+    DELETE FROM social_accounts WHERE user_id = :userId AND provider = :provider`,
 } as const;

@@ -1,7 +1,14 @@
 import type { SocialSignIn, SocialSignInOutcome, SocialSteps } from "../../auth/repository.ts";
-import { recordEvent } from "./auth-audit.ts";
 import { type Row, text, toState } from "./auth-rows.ts";
 import { openSession } from "./auth-sessions.ts";
+import {
+  giveEmail,
+  keepSocialCheck,
+  linkSocialAccount,
+  storeAccount,
+  unlinkSocialAccount,
+  withdrawConsent,
+} from "./auth-social-links.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import { SWEPT_WITH_INSERT } from "./auth-sweeping.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
@@ -23,28 +30,38 @@ export function socialSteps({ sql, step }: AuthTransactions): SocialSteps {
       }),
 
     signInSocially: (signIn) => step(() => signInSocially(sql, signIn)),
+
+    linkSocialAccount: (link) => step(() => linkSocialAccount(sql, link)),
+
+    unlinkSocialAccount: (request) => step(() => unlinkSocialAccount(sql, request)),
+
+    keepSocialCheck: (check) => step(() => keepSocialCheck(sql, check)),
+
+    withdrawConsent: (account) => step(() => withdrawConsent(sql, account)),
   };
 }
 
 function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignInOutcome {
   const { account, profile, session, now } = signIn;
-  const verified = account.emailVerified ? account.email : undefined;
   const found = findSocialUser(sql, signIn);
-  if (found?.["state"] === "deactivated") return { outcome: "user_not_active" };
+  if (found?.["state"] === "deactivated") {
+    return { outcome: "user_not_active", userId: text(found, "id") };
+  }
 
   const userId = found === undefined ? signIn.newUserId : text(found, "id");
   if (found === undefined) {
+    const verified = account.emailVerified ? account.email : undefined;
     const email = verified?.address ?? null;
     const emailKey = verified?.key ?? null;
     sql.insertUser.run({ userId, email, emailKey, state: "active", now });
   } else if (found["state"] === "pending") {
     sql.activateUser.run({ userId, now });
     sql.voidCode.run({ userId });
-  } else if (verified !== undefined) {
-    sql.giveEmail.run({ userId, email: verified.address, emailKey: verified.key, now });
+  } else {
+    giveEmail(sql, userId, account, now);
   }
   sql.fillProfile.run({ userId, ...profile, now });
-  storeAccount(sql, userId, signIn);
+  storeAccount(sql, { userId, account, now });
 
   const { provider, socialId } = account;
   const opened = openSession(sql, { userId, session, now, account: { provider, socialId } });
@@ -62,17 +79,4 @@ function findSocialUser(sql: AuthStatements, { account }: SocialSignIn): Row | u
   const byAccount = sql.userByAccount.get({ provider, socialId });
   if (byAccount !== undefined || email === undefined || !emailVerified) return byAccount;
   return sql.userByEmail.get({ emailKey: email.key });
-}
-
-function storeAccount(sql: AuthStatements, userId: string, { account, now }: SocialSignIn): void {
-  const { provider, socialId, sealedCredentials } = account;
-  const email = account.email?.address ?? "";
-  const emailVerified = account.emailVerified ? 1 : 0;
-  const key = { provider, socialId };
-  const values = { ...key, userId, email, emailVerified, sealedCredentials, now };
-  const linked = sql.insertAccount.run(values).changes;
-  if (linked) recordEvent(sql, { type: "social_account_linked", userId, provider, time: now });
-  const changed = linked || sql.updateAccountEmail.run({ ...key, email, emailVerified }).changes;
-  if (changed) sql.touchUser.run({ userId, now });
-  if (!linked) sql.updateAccountCredentials.run({ ...key, sealedCredentials });
 }

@@ -3,7 +3,9 @@ import { attemptSql } from "./auth-attempt-sql.ts";
 import { auditSql } from "./auth-audit-sql.ts";
 import { mailSql } from "./auth-mail-sql.ts";
 import { passwordSql } from "./auth-password-sql.ts";
+import { revocationSql } from "./auth-revocation-sql.ts";
 import { sessionSql } from "./auth-session-sql.ts";
+import { signingKeySql } from "./auth-signing-key-sql.ts";
 import { socialSql } from "./auth-social-sql.ts";
 import { sweepingSql } from "./auth-sweeping-sql.ts";
 import { userListSql } from "./auth-user-list-sql.ts";
@@ -16,6 +18,8 @@ const statements = {
   ...attemptSql,
   ...sessionSql,
   ...socialSql,
+  ...revocationSql,
+  ...signingKeySql,
   ...auditSql,
   ...mailSql,
   ...sweepingSql,

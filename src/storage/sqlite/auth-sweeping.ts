@@ -1,4 +1,5 @@
 import type { SweepSteps } from "../../auth/repository.ts";
+import { REVOCATION_KEPT_MS } from "./auth-revocations.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 
 /** How many rows that are over go with each insert, so that none pile up between sweeps. */
@@ -15,6 +16,7 @@ export function sweepSteps({ sql, step }: AuthTransactions): SweepSteps {
           sql.sweepResetTokens.run({ now, limit }),
           sql.sweepAttempts.run({ before: attemptsBefore, limit }),
           sql.sweepEvents.run({ before: eventsBefore, limit }),
+          sql.sweepRevocations.run({ before: now - REVOCATION_KEPT_MS, limit }),
         ];
         return Math.max(...removed.map(({ changes }) => Number(changes)));
       }),

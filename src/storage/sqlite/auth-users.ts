@@ -10,6 +10,7 @@ import type {
   UserSteps,
 } from "../../auth/repository.ts";
 import { recordEvent } from "./auth-audit.ts";
+import { recordRevocation } from "./auth-revocations.ts";
 import { type Row, required, text, toSocialAccount, toUser } from "./auth-rows.ts";
 import { closeSessionsOfUser } from "./auth-session-ends.ts";
 import type { AuthStatements } from "./auth-statements.ts";
@@ -39,6 +40,7 @@ export function userSteps({ sql, step }: AuthTransactions): UserSteps {
       step(() => {
         if (!sql.deleteUser.run({ userId }).changes) return false;
         recordEvent(sql, { type: "deleted", userId, time: now });
+        recordRevocation(sql, { userId }, now);
         return true;
       }),
 

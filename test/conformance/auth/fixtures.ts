@@ -11,6 +11,7 @@ import type {
   SessionCheck,
   SessionCheckOutcome,
   SocialSignIn,
+  ToldAccount,
   User,
 } from "../../../src/auth/repository.ts";
 
@@ -107,20 +108,25 @@ export function signInWithToken(
 export function checkToken(
   repository: AuthRepository,
   token: string,
-  given: { readonly now?: number; readonly successor?: string } = {},
+  given: {
+    readonly now?: number;
+    readonly successor?: string;
+    readonly ask?: SessionCheck["ask"];
+  } = {},
 ): Promise<SessionCheckOutcome> {
   const now = given.now ?? NOW;
   const successor = given.successor ?? randomUUID();
   const check: SessionCheck = {
     tokenHash: hashOf(token),
     now,
-    renewWithinMs: RENEW_WITHIN,
     renewal: {
+      withinMs: RENEW_WITHIN,
       tokenHash: hashOf(successor),
       salt: Buffer.from(successor),
       expireTime: now + SESSION_LIFE,
       oldTokenExpireTime: now + MINUTE,
     },
+    ask: given.ask,
   };
   return repository.checkSession(check);
 }
@@ -157,6 +163,18 @@ export async function register(
   const registered = await repository.registerUser(registration(address, given));
   assert.equal(registered.outcome, "registered");
   return registered.user;
+}
+
+/** A social account as its provider tells of it. */
+export function toldAccount(given: Partial<ToldAccount> = {}): ToldAccount {
+  return {
+    provider: "google",
+    socialId: "g",
+    email: undefined,
+    emailVerified: false,
+    sealedCredentials: "sealed",
+    ...given,
+  };
 }
 
 /** Makes an active user who signs in by a password that is known by its hash. */

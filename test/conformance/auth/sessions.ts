@@ -6,9 +6,11 @@ import {
   hashOf,
   liveSession,
   MINUTE,
+  makeActive,
   NOW,
   RENEW_WITHIN,
   SESSION_LIFE,
+  signInByPassword,
   signInWithToken,
 } from "./fixtures.ts";
 
@@ -99,6 +101,19 @@ export const sessionCases: Cases = {
     assert.equal(next.session.id, opened.session.id);
   },
 
+  async "a check without a renewal leaves the session as it is"(storage) {
+    const repository = await storage.open();
+    const opened = await signInWithToken(repository, "token");
+    const check = { tokenHash: hashOf("token"), renewal: undefined, ask: undefined };
+    const last = NOW + SESSION_LIFE - 1;
+    const outcome = await repository.checkSession({ ...check, now: last });
+    assert.equal(outcome.outcome, "live");
+    assert.equal(outcome.successorSalt, undefined);
+    assert.deepEqual(outcome.session, { ...opened.session, lastSeenTime: last });
+    const over = await repository.checkSession({ ...check, now: last + 1 });
+    assert.deepEqual(over, unknown);
+  },
+
   async "a session of a deactivated user is answered with user_not_active"(storage) {
     const repository = await storage.open();
     const { user } = await signInWithToken(repository, "token");
@@ -106,6 +121,92 @@ export const sessionCases: Cases = {
     assert.deepEqual(await checkToken(repository, "token"), { outcome: "user_not_active" });
     const request = { tokenHash: hashOf("token"), now: NOW };
     assert.equal(await repository.endSession(request), false);
+  },
+
+  async "a social session tells when its account's provider was not asked for long, and tells it once"(
+    storage,
+  ) {
+    const repository = await storage.open();
+    const account = { socialId: "1", sealedCredentials: "first" };
+    await signInWithToken(repository, "token", { account });
+    await signInWithToken(repository, "other device", { account, now: NOW + MINUTE });
+    await signInWithToken(repository, "another's", { account: { socialId: "2" } });
+    const { id } = await makeActive(repository, "ann@example.com");
+    await signInByPassword(repository, id, "by password");
+    const confirmed = NOW + MINUTE;
+    const due = async (token: string, confirmedUntil: number, askedUntil: number, now: number) => {
+      const ask = { confirmedUntil, askedUntil };
+      const outcome = await checkToken(repository, token, { now, ask });
+      assert.equal(outcome.outcome, "live");
+      return outcome.dueAccount;
+    };
+    const now = NOW + DAY;
+    assert.equal(await due("token", confirmed - 1, now, now), undefined);
+    assert.equal(await due("token", now, confirmed - 1, now), undefined);
+    assert.equal(await due("by password", now, now, now), undefined);
+    const checks = ["token", "other device", "token", "other device"].map((token) =>
+      due(token, confirmed, confirmed, now),
+    );
+    const told = (await Promise.all(checks)).filter((one) => one !== undefined);
+    const mine = { provider: "facebook", socialId: "1", sealedCredentials: "first" };
+    assert.deepEqual(told, [mine]);
+    assert.equal(await due("token", now, now - 1, now + MINUTE), undefined);
+    assert.deepEqual(await due("other device", now, now, now + MINUTE), mine);
+    await signInWithToken(repository, "again", { account, now: now + MINUTE });
+    assert.equal(await due("token", now, now + MINUTE, now + MINUTE), undefined);
+  },
+
+  async "live sessions are listed the newest first, and none of another user"(storage) {
+    const repository = await storage.open();
+    const opened = [];
+    for (const [nth, token] of ["one", "two", "three", "gone"].entries()) {
+      const session = { id: token, device: `Device ${nth}` };
+      const given = { newUserId: "ann", session, now: NOW + Math.floor(nth / 2) };
+      opened.push((await signInWithToken(repository, token, given)).session);
+    }
+    const shorter = { id: "short", expireTime: NOW + MINUTE };
+    await signInWithToken(repository, "short", { session: shorter });
+    await signInWithToken(repository, "another's", { account: { socialId: "2" } });
+    await repository.endSession({ tokenHash: hashOf("gone"), now: NOW });
+    const [one, two, three] = opened;
+    const listed = await repository.listSessions({ userId: "ann", now: NOW + MINUTE });
+    assert.deepEqual(listed, [three, two, one]);
+    await repository.deactivateUser({ userId: "ann", now: NOW + MINUTE });
+    assert.deepEqual(await repository.listSessions({ userId: "ann", now: NOW + MINUTE }), []);
+    assert.equal(await repository.listSessions({ userId: "nobody", now: NOW }), undefined);
+  },
+
+  async "sessions are revoked by id, and what is not the user's own is passed over"(storage) {
+    const repository = await storage.open();
+    const given = { newUserId: "ann" };
+    for (const id of ["one", "two", "three"]) {
+      await signInWithToken(repository, id, { ...given, session: { id } });
+    }
+    const others = { account: { socialId: "2" }, session: { id: "another's" } };
+    await signInWithToken(repository, "another's", others);
+    const sessionIds = ["one", "another's", "unknown", "one", "Two", "three"];
+    const request = { userId: "ann", sessionIds, now: NOW };
+    assert.equal(await repository.revokeSessions(request), 2);
+    assert.equal(await repository.revokeSessions(request), 0);
+    assert.equal(await repository.revokeSessions({ ...request, sessionIds: [] }), 0);
+    for (const token of ["one", "three"]) {
+      assert.deepEqual(await checkToken(repository, token), unknown);
+    }
+    for (const token of ["two", "another's"]) await liveSession(repository, token);
+    assert.equal(await repository.revokeSessions({ ...request, userId: "nobody" }), undefined);
+  },
+
+  async "every session of the user is revoked where no ids are given"(storage) {
+    const repository = await storage.open();
+    for (const token of ["one", "two"]) {
+      await signInWithToken(repository, token, { newUserId: "ann" });
+    }
+    await signInWithToken(repository, "another's", { account: { socialId: "2" } });
+    const request = { userId: "ann", sessionIds: undefined, now: NOW };
+    assert.equal(await repository.revokeSessions(request), 2);
+    assert.equal(await repository.revokeSessions(request), 0);
+    assert.deepEqual(await checkToken(repository, "one"), unknown);
+    await liveSession(repository, "another's");
   },
 
   async "an ended session is unknown, and is ended once"(storage) {

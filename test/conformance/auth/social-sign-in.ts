@@ -165,7 +165,7 @@ export const socialSignInCases: Cases = {
       const session = { tokenHash: hashOf(`token ${nth}`) };
       const attempt = socialSignIn({ ...given, session, now: NOW + 5 });
       const outcome = await repository.signInSocially(attempt);
-      assert.deepEqual(outcome, { outcome: "user_not_active" });
+      assert.deepEqual(outcome, { outcome: "user_not_active", userId: user.id });
       assert.deepEqual(await checkToken(repository, `token ${nth}`), { outcome: "unknown" });
       assert.equal(await repository.findUser({ userId: attempt.newUserId }), undefined);
     }

@@ -6,7 +6,11 @@ import { mailCases } from "./mail.ts";
 import { passwordCases } from "./passwords.ts";
 import { profileCases } from "./profiles.ts";
 import { registrationCases } from "./registration.ts";
+import { revocationCases } from "./revocations.ts";
 import { sessionCases } from "./sessions.ts";
+import { signingKeyCases } from "./signing-keys.ts";
+import { socialCheckCases } from "./social-checks.ts";
+import { socialLinkCases } from "./social-links.ts";
 import { socialSignInCases } from "./social-sign-in.ts";
 import { stateCases } from "./states.ts";
 import { sweepingCases } from "./sweeping.ts";
@@ -17,7 +21,11 @@ import { userCases } from "./users.ts";
 export const authSuite: Suite<AuthRepository> = {
   states: stateCases,
   "social sign-in": socialSignInCases,
+  "social accounts": socialLinkCases,
+  "checks of social accounts": socialCheckCases,
   sessions: sessionCases,
+  revocations: revocationCases,
+  "signing keys": signingKeyCases,
   users: userCases,
   "lists of users": userListCases,
   profiles: profileCases,
