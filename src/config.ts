@@ -8,6 +8,7 @@ import {
   listenAddress,
   size,
   storageAddress,
+  tubeName,
 } from "./config/forms.ts";
 import { type Parsed, parseSettings, type Sources } from "./config/parse.ts";
 import { providerSettings } from "./config/providers.ts";
@@ -66,6 +67,27 @@ export const settings = z
         min: "1s",
         max: "1d",
       }),
+      passwordStrength: choice(
+        ["none", "whocares", "easy", "common", "moderate", "violence", "nightmare"],
+        "common",
+        "What a new password must have: nothing, 2, 6, 8, 12, 16 or 24 characters, of 0, 1, 2, 2, 3, 4 or 4 of the groups lower case, upper case, digits and anything else. From `common` up it must not be one of those that are tried first.",
+      ),
+      passwordMemory: size(
+        "19MiB",
+        "How much memory it takes to hash a password (argon2id, two passes). The more, the longer a guess takes, and a sign-in. A password is hashed anew at the first sign-in after a change.",
+        { min: "1MiB", max: "1GiB" },
+      ),
+      mailTube: tubeName(
+        "The tube that activation codes, reset tokens and notices of changed passwords are put into as tasks, for a worker that mails them. Made at the start, of kind FIFOTTL. Without it callers send the mail.",
+      ),
+      returnCodes: flag(
+        true,
+        "Tells activation codes and reset tokens to callers, too, where `mail_tube` is set.",
+      ),
+      auditLife: duration("365d", "How long audit events are kept.", {
+        min: "1d",
+        max: "3650d",
+      }),
 
       ...providerSettings,
     }),
@@ -77,6 +99,9 @@ export const settings = z
       for (const key of ["grpcListen", "httpListen"] as const) {
         if (!isLoopback(config[key].host)) complain([key], beyondLoopback(config[key]));
       }
+    }
+    if (!config.auth.returnCodes && config.auth.mailTube === undefined) {
+      complain(["auth", "returnCodes"], "must be true unless auth.mail_tube is set");
     }
     if (config.auth.sessionRenewBefore >= config.auth.sessionLife) {
       complain(["auth", "sessionRenewBefore"], "must be shorter than auth.session_life");

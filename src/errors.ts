@@ -35,6 +35,7 @@ export const reasons = {
   WRONG_RESTORE_TOKEN: "The reset token is wrong, used or over.",
   WRONG_AUTH_CODE: "The provider refused the authorization code.",
   WRONG_STATE: "The state is missing, unknown, used, over or of another provider.",
+  OVERLOADED: "Too many passwords are being checked at once; try again in a moment.",
   TOO_MANY_ATTEMPTS: "Too many failed attempts; wait before the next.",
   SOCIAL_AUTH_ERROR: "The provider did not answer as it should.",
 } as const;

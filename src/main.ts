@@ -8,6 +8,7 @@ import { type Config, parseConfig } from "./config.ts";
 import { runDemo } from "./demo/demo.ts";
 import type { Log } from "./log.ts";
 import { createLogger } from "./logger.ts";
+import { MailTubeError } from "./mail-queue.ts";
 import { ListenError } from "./server/listen.ts";
 import { StorageOpenError } from "./storage/sqlite/database.ts";
 import { type RunningUsher, startUsher } from "./usher.ts";
@@ -112,7 +113,10 @@ async function serve(flags: Flags): Promise<number> {
   try {
     usher = await startUsher(config, { log, clock: systemClock });
   } catch (error) {
-    const expected = error instanceof ListenError || error instanceof StorageOpenError;
+    const expected =
+      error instanceof ListenError ||
+      error instanceof StorageOpenError ||
+      error instanceof MailTubeError;
     if (!expected) log.error({ err: error }, "the start failed");
     process.stderr.write(`usher: ${messageOf(error).replaceAll("\n", " ")}\n`);
     return 1;

@@ -3,6 +3,7 @@ import { readAuthSettings } from "./auth/settings.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
+import { openMailQueue } from "./mail-queue.ts";
 import { QueueEngine } from "./queue/engine.ts";
 import { createQueueService } from "./queue/handlers/service.ts";
 import { startServer } from "./server/server.ts";
@@ -44,7 +45,9 @@ export async function startUsher(
 
   const repository = createAuthRepository(database);
   const settings = readAuthSettings(config);
-  const auth = createAuthService({ repository, keys, settings, clock, log });
+  const { mailTube } = config.auth;
+  const mailQueue = mailTube === undefined ? undefined : await openMailQueue(engine, mailTube);
+  const auth = createAuthService({ repository, keys, settings, clock, log, mailQueue });
   starting.defer(() => auth.close());
 
   const server = await startServer({

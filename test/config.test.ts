@@ -60,6 +60,10 @@ test("without any setting every default holds", () => {
       sessionLife: 7 * DAY,
       sessionRenewBefore: 2 * DAY,
       stateLife: 600 * SECOND,
+      passwordStrength: "common",
+      passwordMemory: 19 * 1024 ** 2,
+      returnCodes: true,
+      auditLife: 365 * DAY,
       facebook: {
         ...everyProvider,
         scope: ["email", "public_profile"],
@@ -97,6 +101,19 @@ describe("sources", () => {
     assert.equal(config.auth.sessionLife, 9 * DAY);
     assert.equal(config.auth.stateLife, 300 * SECOND);
     assert.equal(config.auth.sessionRenewBefore, 2 * DAY);
+  });
+
+  test("codes that no caller is told need a tube for mail", () => {
+    const env = { USHER_AUTH_RETURN_CODES: "false" };
+    const fault = "USHER_AUTH_RETURN_CODES: must be true unless auth.mail_tube is set";
+    assert.deepEqual(faultsOf({ env }), [fault]);
+    const { auth } = configOf({ env: { ...env, USHER_AUTH_MAIL_TUBE: "mail" } });
+    assert.equal(auth.mailTube, "mail");
+    const wrong = { USHER_AUTH_MAIL_TUBE: "my mail" };
+    assert.match(
+      faultsOf({ env: wrong })[0] ?? "",
+      /^USHER_AUTH_MAIL_TUBE: found "my mail"; allowed/,
+    );
   });
 
   test("no two settings share a variable", () => {

@@ -32,16 +32,29 @@ export function parseEmail(text: string): Email | undefined {
 }
 
 /**
+ * What the keys of all addresses begin with that begin with `text`, in any letter case. The domain
+ * of an address in other letters than ASCII's is found by its ASCII form, or by the whole of it.
+ */
+export function emailKeyPrefix(text: string): string {
+  const prefix = text.trimStart().normalize("NFC");
+  const at = prefix.lastIndexOf("@");
+  if (at === -1) return foldCase(prefix);
+  const domain = prefix.slice(at + 1);
+  return `${foldCase(prefix.slice(0, at))}@${domainToASCII(domain) || domain.toLowerCase()}`;
+}
+
+/**
  * Unicode's simple case folding: only characters that are each other's capitals become the same.
- * Full folding, or folding of the whole string, would also give `ß` the account of `ss`, and the
- * Turkish `ı` that of `i`.
+ * Full folding, or folding of the whole string, would also give `ß` the account of `ss`. Nothing
+ * becomes an ASCII letter but ASCII letters: the Turkish `ı` and the long `ſ`, whose capitals are
+ * `I` and `S`, are other mailboxes than `i` and `s`.
  */
 function foldCase(text: string): string {
   return Array.from(text, foldCharacter).join("").normalize("NFC");
 }
 
 function foldCharacter(character: string): string {
-  if (character === "ı") return character;
+  if (character === "ı" || character === "ſ") return character;
   const upper = character.toUpperCase();
   return isOneCharacter(upper) ? upper.toLowerCase() : character.toLowerCase();
 }

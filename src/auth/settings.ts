@@ -1,4 +1,5 @@
 import type { Config } from "../config.ts";
+import type { PasswordStrength } from "./passwords/strength.ts";
 
 /** What AuthService is told by its operator. */
 export interface AuthSettings {
@@ -8,6 +9,14 @@ export interface AuthSettings {
   readonly sessionRenewBeforeMs: number;
   /** How long a user may take to sign in at a provider, in milliseconds. */
   readonly stateLifeMs: number;
+  /** What new passwords must have at least. */
+  readonly passwordStrength: PasswordStrength;
+  /** What the hash of a password costs, in KiB of memory. */
+  readonly passwordMemoryKiB: number;
+  /** Whether activation codes and reset tokens are told to callers where Usher mails them too. */
+  readonly returnCodes: boolean;
+  /** How long audit events are kept, in milliseconds. */
+  readonly auditLifeMs: number;
   readonly facebook: FacebookSettings;
   readonly google: GoogleSettings;
   readonly vk: VkSettings;
@@ -77,6 +86,10 @@ export function readAuthSettings({ auth }: Config): AuthSettings {
     sessionLifeMs: auth.sessionLife,
     sessionRenewBeforeMs: auth.sessionRenewBefore,
     stateLifeMs: auth.stateLife,
+    passwordStrength: auth.passwordStrength,
+    passwordMemoryKiB: Math.floor(auth.passwordMemory / 1024),
+    returnCodes: auth.returnCodes,
+    auditLifeMs: auth.auditLife,
     facebook: readOAuthSettings(facebook),
     google: readOAuthSettings(google),
     vk: readOAuthSettings(vk),

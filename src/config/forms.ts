@@ -117,6 +117,15 @@ export function text(about: string) {
   return optionalText({ about, allowed: "text", secret: false });
 }
 
+/** The name of a tube; not set by default. */
+export function tubeName(about: string) {
+  const info = { about, allowed: "1 to 64 of A-Z a-z 0-9 _ . -", secret: false };
+  const name = form(info.allowed, (text) =>
+    /^[A-Za-z0-9_.-]{1,64}$/.test(text) ? text : undefined,
+  );
+  return name.optional().register(settingInfo, info);
+}
+
 /** Text that nobody may see and that is not set by default. */
 export function secret(about: string) {
   return optionalText({ about, allowed: "text", secret: true });

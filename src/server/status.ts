@@ -37,6 +37,7 @@ export const codes: Readonly<Record<Reason, Code>> = {
   WRONG_RESTORE_TOKEN: Code.Unauthenticated,
   WRONG_AUTH_CODE: Code.Unauthenticated,
   WRONG_STATE: Code.Unauthenticated,
+  OVERLOADED: Code.ResourceExhausted,
   TOO_MANY_ATTEMPTS: Code.ResourceExhausted,
   SOCIAL_AUTH_ERROR: Code.Unavailable,
 };

@@ -28,6 +28,7 @@ describe("One account for one email:", () => {
     ["ann@example.com", "an.n@example.com", "ann+a@example.com"],
     ["mike@example.com", "m\u0131ke@example.com"],
     ["mike@example.com", "m\u0456ke@example.com", "\uff4dike@example.com"],
+    ["sam@example.com", "\u017fam@example.com"],
     ["strasse@example.com", "stra\u00dfe@example.com"],
     ["ann@a.b", "ann@ab"],
   ];

@@ -83,7 +83,8 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
     ...given.facebook,
   };
   const keys = openKeyStore(folder);
-  const settings = { ...defaults, facebook, ...given.settings };
+  // A hash that costs next to nothing, since tests make many.
+  const settings = { ...defaults, passwordMemoryKiB: 64, facebook, ...given.settings };
   const auth = createAuthService({ repository, keys, settings, clock, log });
   t.after(async () => {
     await auth.close();

@@ -6,6 +6,11 @@ import type { AuthRepository, Email } from "../repository.ts";
 
 const USER_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const LONGEST_DEVICE = 512;
+/** In bytes. Old hashes may be of longer ones than can be set today, though hardly of this. */
+const LONGEST_PASSWORD = 4_096;
+/** As google.protobuf.Timestamp has them. */
+const FIRST_SECOND = -62_135_596_800n;
+const LAST_SECOND = 253_402_300_799n;
 
 /**
  * A text of a request, whole and without NUL, at most `maxBytes` of UTF-8.
@@ -23,17 +28,41 @@ export function requiredField(field: string, value: string, maxBytes: number): s
   return textField(field, value, maxBytes);
 }
 
-function userIdField(field: string, value: string): string {
+export function userIdField(field: string, value: string): string {
   if (value === "") throw invalid(field, "is required");
   if (!USER_ID.test(value)) throw invalid(field, "must be 1 to 64 of A-Z a-z 0-9 _ . -");
   return value;
 }
 
-function emailField(field: string, value: string): Email {
+/** A user's id, or nothing. */
+export function optionalUserIdField(field: string, value: string): string {
+  return value === "" ? value : userIdField(field, value);
+}
+
+export function emailField(field: string, value: string): Email {
   if (value === "") throw invalid(field, "is required");
   const email = parseEmail(value);
   if (email === undefined) throw invalid(field, "is not an email address");
   return email;
+}
+
+/** A password to check, be it one from before there were rules. */
+export function passwordField(field: string, value: string): string {
+  return requiredField(field, value, LONGEST_PASSWORD);
+}
+
+/** A time in whole milliseconds; a part of one counts as one. */
+export function timeField(
+  field: string,
+  value: { readonly seconds: bigint; readonly nanos: number } | undefined,
+): number | undefined {
+  if (value === undefined) return undefined;
+  const { seconds, nanos } = value;
+  const inRange = seconds >= FIRST_SECOND && seconds <= LAST_SECOND;
+  if (!inRange || nanos < 0 || nanos > 999_999_999) {
+    throw invalid(field, "is not a time from the year 1 to 9999");
+  }
+  return Number(seconds) * 1_000 + Math.ceil(nanos / 1e6);
 }
 
 /** Words about a device, cut to a length that lists can show. */

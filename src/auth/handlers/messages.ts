@@ -14,6 +14,11 @@ const wireStates: Record<UserState, WireUserState> = {
   deactivated: WireUserState.DEACTIVATED,
 };
 
+/** The states that the wire may ask for. */
+export const userStates: ReadonlyMap<WireUserState, UserState> = new Map(
+  Object.entries(wireStates).map(([state, wire]) => [wire, state as UserState]),
+);
+
 export function toUser(user: User): MessageInitShape<typeof UserSchema> {
   const profile = toProfile(user.profile);
   return {

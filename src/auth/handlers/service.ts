@@ -2,11 +2,18 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../../gen/usher/auth/v1/auth_pb.ts";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
+import { createAttemptLimiter, FAILURE_LIFE_MS } from "../attempts.ts";
+import { createMailWriter, noMail } from "../mail.ts";
+import { createMailRelay, type MailQueue } from "../mail-outbox.ts";
+import { createPasswordHasher } from "../passwords/hasher.ts";
 import { createProviderHttp } from "../provider-http.ts";
 import { createProviders } from "../providers/registry.ts";
 import type { AuthRepository, KeyStore } from "../repository.ts";
 import { createSealer } from "../sealing.ts";
 import type { AuthSettings } from "../settings.ts";
+import { createSweeper } from "../sweeper.ts";
+import { accountHandlers } from "./accounts.ts";
+import { auditHandlers } from "./audit.ts";
 import { sessionHandlers } from "./sessions.ts";
 import { socialHandlers } from "./social.ts";
 import { userHandlers } from "./users.ts";
@@ -18,30 +25,56 @@ export interface AuthParts {
   readonly settings: AuthSettings;
   readonly clock: Clock;
   readonly log: Log;
+  /** Where mail goes; without it callers send it themselves. */
+  readonly mailQueue?: MailQueue | undefined;
 }
 
 /** AuthService, ready to be put on a wire. */
 export interface AuthRoom {
   /** The calls that are there; the others are unimplemented. They throw `UsherError`. */
   readonly implementation: Partial<ServiceImpl<typeof AuthService>>;
-  /** Closes the connections to providers. Call it when no call is under way any more. */
+  /** Ends what goes on beside the calls. Call it when no call is under way any more. */
   close(): Promise<void>;
 }
 
-export function createAuthService({ repository, keys, settings, clock, log }: AuthParts): AuthRoom {
+export function createAuthService(parts: AuthParts): AuthRoom {
+  const { repository, keys, settings, clock, log, mailQueue: queue } = parts;
   const http = createProviderHttp(log);
+  const sealer = createSealer(keys);
+  const relay = queue && createMailRelay({ repository, queue, sealer, clock, log });
+  // Mail that was kept before the last stop.
+  relay?.poke();
+  const sweeper = createSweeper({
+    repository,
+    clock,
+    log,
+    attemptLifeMs: FAILURE_LIFE_MS,
+    eventLifeMs: settings.auditLifeMs,
+  });
   const room = {
     repository,
     settings,
     providers: createProviders(settings, { http, log, clock }),
-    sealer: createSealer(keys),
+    sealer,
     clock,
+    hasher: createPasswordHasher({ memoryKiB: settings.passwordMemoryKiB, passes: 2, lanes: 1 }),
+    attempts: createAttemptLimiter(repository, clock),
+    mail: relay ? createMailWriter(sealer, settings.returnCodes, relay.poke) : noMail,
   };
 
   const implementation = {
+    ...accountHandlers(room),
     ...userHandlers(room),
     ...sessionHandlers(room),
     ...socialHandlers(room),
+    ...auditHandlers(room),
   };
-  return { implementation, close: () => http.close() };
+  return {
+    implementation,
+    async close() {
+      await sweeper.close();
+      await relay?.close();
+      await http.close();
+    },
+  };
 }

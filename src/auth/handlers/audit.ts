@@ -1,0 +1,73 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import {
+  type AuditEventSchema,
+  AuditEventType as WireType,
+} from "../../../gen/usher/auth/v1/audit_pb.ts";
+import { invalid } from "../../errors.ts";
+import { pageSize, pageStart, pageToken } from "../../fields.ts";
+import type { AuditEvent, AuditEventType, AuditQuery, AuditSteps } from "../repository.ts";
+import { optionalUserIdField, timeField } from "./fields.ts";
+import type { AuthHandlers } from "./handlers.ts";
+
+const wireTypes: Readonly<Record<AuditEventType, WireType>> = {
+  registered: WireType.REGISTERED,
+  registration_completed: WireType.REGISTRATION_COMPLETED,
+  registration_failed: WireType.REGISTRATION_FAILED,
+  imported: WireType.IMPORTED,
+  signed_in: WireType.SIGNED_IN,
+  sign_in_failed: WireType.SIGN_IN_FAILED,
+  signed_out: WireType.SIGNED_OUT,
+  session_revoked: WireType.SESSION_REVOKED,
+  profile_updated: WireType.PROFILE_UPDATED,
+  password_changed: WireType.PASSWORD_CHANGED,
+  password_change_failed: WireType.PASSWORD_CHANGE_FAILED,
+  password_reset_requested: WireType.PASSWORD_RESET_REQUESTED,
+  password_reset_completed: WireType.PASSWORD_RESET_COMPLETED,
+  password_reset_failed: WireType.PASSWORD_RESET_FAILED,
+  deactivated: WireType.DEACTIVATED,
+  activated: WireType.ACTIVATED,
+  deleted: WireType.DELETED,
+  social_account_linked: WireType.SOCIAL_ACCOUNT_LINKED,
+  social_account_link_failed: WireType.SOCIAL_ACCOUNT_LINK_FAILED,
+  social_account_unlinked: WireType.SOCIAL_ACCOUNT_UNLINKED,
+};
+
+/** What happened to accounts. */
+export function auditHandlers({
+  repository,
+}: {
+  readonly repository: AuditSteps;
+}): AuthHandlers<"listAuditEvents"> {
+  return {
+    async listAuditEvents(request) {
+      const limit = pageSize("page_size", request.pageSize);
+      const userId = optionalUserIdField("user_id", request.userId);
+      // One more than asked for tells whether there are more.
+      const events = await repository.listEvents({
+        limit: limit + 1,
+        after: placeField("page_token", request.pageToken),
+        userId: userId === "" ? undefined : userId,
+        startTime: timeField("start_time", request.startTime),
+        endTime: timeField("end_time", request.endTime),
+      });
+      const page = events.slice(0, limit);
+      const last = events.length > limit ? page.at(-1) : undefined;
+      const nextPageToken = last === undefined ? "" : pageToken(`${last.time} ${last.id}`);
+      return { events: page.map(toEvent), nextPageToken };
+    },
+  };
+}
+
+/** Where a list goes on. */
+function placeField(field: string, token: string): AuditQuery["after"] {
+  const place = pageStart(field, token);
+  if (place === undefined) return undefined;
+  const [, time, id] = /^(-?\d{1,15}) (\d{1,15})$/.exec(String(place)) ?? [];
+  if (id === undefined) throw invalid(field, "is not a token that a page has returned");
+  return { time: Number(time), id };
+}
+
+function toEvent({ time, type, ...event }: AuditEvent): MessageInitShape<typeof AuditEventSchema> {
+  return { ...event, time: timestampFromMs(time), type: wireTypes[type] };
+}
