@@ -11,7 +11,7 @@ import {
 import { UsherError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { GrpcCall, type GrpcCalls, type GrpcMethod } from "./grpc-call.ts";
-import { type ListenAddress, type Listener, listen } from "./listen.ts";
+import { type ListenAddress, type Listener, lingerBriefly, listen } from "./listen.ts";
 import type { ServedService } from "./served-service.ts";
 
 export interface GrpcListenerOptions {
@@ -85,6 +85,7 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
       new Promise((resolve) => {
         acceptor.close(() => resolve());
         injector.destroy();
+        lingerBriefly(sockets);
       }),
     destroy() {
       for (const socket of sockets) socket.destroy();

@@ -12,7 +12,7 @@ import {
 } from "./http-pages.ts";
 import { peekProtocol } from "./http-peek.ts";
 import { createRpcHandler } from "./http-rpc.ts";
-import { type ListenAddress, type Listener, listen } from "./listen.ts";
+import { type ListenAddress, type Listener, lingerBriefly, listen } from "./listen.ts";
 import type { ServedService } from "./served-service.ts";
 
 export interface HttpListenerOptions {
@@ -97,6 +97,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
         });
         for (const session of sessions) session.close();
         for (const socket of silent) socket.destroy();
+        lingerBriefly(sockets);
       }),
     destroy() {
       for (const socket of sockets) socket.destroy();

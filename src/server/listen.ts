@@ -1,4 +1,4 @@
-import type { AddressInfo, Server } from "node:net";
+import type { AddressInfo, Server, Socket } from "node:net";
 
 /** Where to listen; port 0 is any free one. */
 export interface ListenAddress {
@@ -53,6 +53,23 @@ export async function listen(
   }
   const { address, port: realPort } = server.address() as AddressInfo;
   return formatAddress({ host: address, port: realPort });
+}
+
+/** How long a client may take to close its side; in milliseconds. */
+const LINGER_MS = 250;
+
+/**
+ * Cuts each of the connections soon after everything has been sent over it and this side is
+ * closed: a client that leaves its answers unread would keep it half-open.
+ */
+export function lingerBriefly(sockets: Iterable<Socket>): void {
+  for (const socket of sockets) {
+    const cut = (): void => {
+      setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    };
+    if (socket.writableFinished) cut();
+    else socket.once("finish", cut);
+  }
 }
 
 function formatAddress({ host, port }: ListenAddress): string {

@@ -43,7 +43,7 @@ export const codes: Readonly<Record<Reason, Code>> = {
 };
 
 /** The domain of every google.rpc.ErrorInfo. */
-export const errorDomain = "usher";
+const errorDomain = "usher";
 
 const DEFAULT_RETRY_MS = 1000;
 

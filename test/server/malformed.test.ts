@@ -13,6 +13,7 @@ import { trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 import { SettleSchema, WorkRequestSchema } from "../../gen/usher/queue/v1/stream_pb.ts";
 import { PutRequestSchema } from "../../gen/usher/queue/v1/task_pb.ts";
 import {
+  aborted,
   MAX_REQUEST_BYTES,
   overGrpc,
   type SeenError,
@@ -33,6 +34,12 @@ before(async () => {
     updateTube: () => ({}),
     async *watch() {
       yield { message: { case: "missed", value: 1n } };
+    },
+    // Waits for what does not come.
+    async *produce(_, { signal }) {
+      yield {};
+      await aborted(signal);
+      signal.throwIfAborted();
     },
     async *work(requests) {
       for await (const { message } of requests) {
@@ -491,6 +498,24 @@ describe("malformed JSON is INVALID_PARAMS that names the field", () => {
     assert.equal(stream.status, 505);
     assert.match(await messageIn(stream), /HTTP\/2/);
   });
+});
+
+describe("a deadline of the caller's is kept by the server itself", () => {
+  for (const [name, { address, contentType, timeoutHeader, errorOf }] of Object.entries(
+    protocols,
+  )) {
+    test(name, async () => {
+      // A caller that sets a deadline and goes on waiting.
+      const timeout = timeoutHeader === "grpc-timeout" ? "50m" : "50";
+      const headers = { "content-type": contentType, [timeoutHeader]: timeout };
+      const answer = await request(
+        address(),
+        { ":path": `${SERVICE}/Produce`, ...headers },
+        envelope(Buffer.alloc(0)),
+      );
+      assert.equal(seen(errorOf(answer) ?? assert.fail()).code, "DeadlineExceeded");
+    });
+  }
 });
 
 describe("HTTP that is not as it should be", () => {
