@@ -5,6 +5,7 @@ import {
   flag,
   isLoopback,
   type ListenAddress,
+  line,
   listenAddress,
   size,
   storageAddress,
@@ -63,6 +64,16 @@ export const settings = z
         "2d",
         "How long before its end a session that is checked is renewed.",
       ),
+      socialCheckTime: duration(
+        "2d",
+        "How long after a provider last confirmed that a user consents it is asked again, by a check of a session that was opened through it. Consent that is withdrawn ends the session; a provider that is down does not.",
+        { min: "1m", max: "3650d" },
+      ),
+      issuer: line(
+        "usher",
+        "The `iss` of access tokens: who signs them. Services that check them compare it.",
+      ),
+      audience: line("usher", "The `aud` of access tokens: whom they are for. Compared likewise."),
       stateLife: duration("10m", "How long a user may take to sign in at a provider.", {
         min: "1s",
         max: "1d",

@@ -59,6 +59,9 @@ test("without any setting every default holds", () => {
     auth: {
       sessionLife: 7 * DAY,
       sessionRenewBefore: 2 * DAY,
+      socialCheckTime: 2 * DAY,
+      issuer: "usher",
+      audience: "usher",
       stateLife: 600 * SECOND,
       passwordStrength: "common",
       passwordMemory: 19 * 1024 ** 2,

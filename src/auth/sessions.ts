@@ -1,18 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import { UsherError } from "../errors.ts";
-import type { AuthRepository, Session, SocialSignIn, User } from "./repository.ts";
+import type { AuthRepository, Session, NewSession as SessionRecord } from "./repository.ts";
 import type { AuthSettings } from "./settings.ts";
-import {
-  hashToken,
-  isSessionToken,
-  newSessionToken,
-  newSuccessorSalt,
-  successorOf,
-} from "./tokens.ts";
-
-/** So that calls already under way with the old token, and those right after, succeed. */
-const OLD_TOKEN_LIFE_MS = 60_000;
+import { hashToken, newSessionToken } from "./tokens.ts";
 
 /** What the rules of sessions work on. */
 export interface SessionRoom {
@@ -30,14 +21,7 @@ export interface Origin {
 /** A session about to be stored, and the token that only its user gets. */
 export interface NewSession {
   readonly token: string;
-  readonly record: SocialSignIn["session"];
-}
-
-export interface CheckedSession {
-  readonly user: User;
-  readonly session: Session;
-  /** The token to use from now on; empty if it is the one that was checked. */
-  readonly newToken: string;
+  readonly record: SessionRecord;
 }
 
 /** A session of full life from now on. */
@@ -52,44 +36,30 @@ export function newSession(room: SessionRoom, origin: Origin, now: number): NewS
   return { token, record };
 }
 
-/**
- * Tells whose session a token is, and renews it when its end is near.
- * Throws WRONG_SESSION_SIGN, NOT_AUTHENTICATED and USER_NOT_ACTIVE.
- */
-export async function checkSession(
-  { repository, settings, clock }: SessionRoom,
-  token: string,
-): Promise<CheckedSession> {
-  if (!isSessionToken(token)) throw new UsherError("WRONG_SESSION_SIGN");
-  const now = clock.now();
-  const salt = newSuccessorSalt();
-  const check = await repository.checkSession({
-    tokenHash: hashToken(token),
-    now,
-    renewal: {
-      withinMs: settings.sessionRenewBeforeMs,
-      tokenHash: hashToken(successorOf(token, salt)),
-      salt,
-      expireTime: now + settings.sessionLifeMs,
-      oldTokenExpireTime: now + OLD_TOKEN_LIFE_MS,
-    },
-    ask: undefined,
-  });
-  switch (check.outcome) {
-    case "unknown":
-      throw new UsherError("NOT_AUTHENTICATED");
-    case "user_not_active":
-      throw new UsherError("USER_NOT_ACTIVE");
-    case "live": {
-      const { user, session, successorSalt } = check;
-      const newToken = successorSalt === undefined ? "" : successorOf(token, successorSalt);
-      return { user, session, newToken };
-    }
-  }
-}
-
 /** Ends the session of a token. Throws NOT_AUTHENTICATED if there is none. */
 export async function signOut({ repository, clock }: SessionRoom, token: string): Promise<void> {
   const ended = await repository.endSession({ tokenHash: hashToken(token), now: clock.now() });
   if (!ended) throw new UsherError("NOT_AUTHENTICATED");
+}
+
+/** Lists where a user is signed in, the newest first. Throws USER_NOT_FOUND. */
+export async function listSessions(
+  { repository, clock }: SessionRoom,
+  userId: string,
+): Promise<readonly Session[]> {
+  const sessions = await repository.listSessions({ userId, now: clock.now() });
+  if (sessions === undefined) throw new UsherError("USER_NOT_FOUND");
+  return sessions;
+}
+
+/** Ends sessions of a user, all of them without ids. Returns how many. Throws USER_NOT_FOUND. */
+export async function revokeSessions(
+  { repository, clock }: SessionRoom,
+  userId: string,
+  ids: readonly string[],
+): Promise<number> {
+  const sessionIds = ids.length === 0 ? undefined : ids;
+  const count = await repository.revokeSessions({ userId, sessionIds, now: clock.now() });
+  if (count === undefined) throw new UsherError("USER_NOT_FOUND");
+  return count;
 }

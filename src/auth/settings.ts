@@ -7,6 +7,11 @@ export interface AuthSettings {
   readonly sessionLifeMs: number;
   /** How long before its end a session that is checked is renewed, in milliseconds. */
   readonly sessionRenewBeforeMs: number;
+  /** After how long a provider is asked again about a user who signed in there, in milliseconds. */
+  readonly socialCheckMs: number;
+  /** The `iss` and `aud` of access tokens. */
+  readonly issuer: string;
+  readonly audience: string;
   /** How long a user may take to sign in at a provider, in milliseconds. */
   readonly stateLifeMs: number;
   /** What new passwords must have at least. */
@@ -85,6 +90,9 @@ export function readAuthSettings({ auth }: Config): AuthSettings {
   return {
     sessionLifeMs: auth.sessionLife,
     sessionRenewBeforeMs: auth.sessionRenewBefore,
+    socialCheckMs: auth.socialCheckTime,
+    issuer: auth.issuer,
+    audience: auth.audience,
     stateLifeMs: auth.stateLife,
     passwordStrength: auth.passwordStrength,
     passwordMemoryKiB: Math.floor(auth.passwordMemory / 1024),

@@ -1,26 +1,37 @@
 import { randomUUIDv7 } from "node:crypto";
 import { invalid, UsherError } from "../errors.ts";
-import type { Credentials, Identity, Provider } from "./providers/provider.ts";
-import type { SavedState, Session, User } from "./repository.ts";
-import type { Sealer } from "./sealing.ts";
-import { newSession, type Origin, type SessionRoom } from "./sessions.ts";
+import { isRefusal } from "./accounts.ts";
+import { sealCredentials } from "./credentials.ts";
+import type { Provider } from "./providers/provider.ts";
+import type {
+  NewAuditEvent,
+  ProviderProfile,
+  SavedState,
+  Session,
+  ToldAccount,
+  User,
+} from "./repository.ts";
+import { requireSession } from "./session-checks.ts";
+import { newSession, type Origin } from "./sessions.ts";
+import type { SocialCheckRoom } from "./social-checks.ts";
 import { hashToken, randomSecret } from "./tokens.ts";
 
 /** What the rules of social sign-in work on. */
-export interface SocialRoom extends SessionRoom {
-  readonly providers: ReadonlyMap<string, Provider>;
-  readonly sealer: Sealer;
-}
+export type SocialRoom = SocialCheckRoom;
 
-export interface SocialAuthRequest {
+/** What the browser brought back from a provider. */
+export interface BroughtBack {
   readonly provider: string;
   readonly code: string;
   readonly state: string;
   /** Empty for none. */
   readonly deviceId: string;
-  readonly origin: Origin;
   /** Fires when the caller gives up. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface SocialAuthRequest extends BroughtBack {
+  readonly origin: Origin;
 }
 
 export interface SignedIn {
@@ -82,30 +93,82 @@ export async function completeSocialAuth(
   room: SocialRoom,
   request: SocialAuthRequest,
 ): Promise<SignedIn> {
-  const provider = findProvider(room.providers, request.provider);
+  const provider = providerOf(room, request);
+  const { origin } = request;
+  const failure = { type: "sign_in_failed", provider: provider.name, ...origin } as const;
+  return withRefusalEvent(room, failure, async (told) => {
+    const { account, profile, clientState } = await identify(room, provider, request);
+    const now = room.clock.now();
+    const { token, record } = newSession(room, origin, now);
+    const newUserId = randomUUIDv7();
+    const signIn = { account, profile, newUserId, session: record, now };
+    const signedIn = await room.repository.signInSocially(signIn);
+    if (signedIn.outcome === "user_not_active") {
+      told.userId = signedIn.userId;
+      throw new UsherError("USER_NOT_ACTIVE");
+    }
+    const { user, session, created } = signedIn;
+    return { user, session, token, created, clientState };
+  });
+}
+
+/**
+ * Adds a social account to the user of a session.
+ * Throws NOT_AUTHENTICATED, WRONG_SESSION_SIGN, SOCIAL_ACCOUNT_IN_USE, and as `completeSocialAuth`.
+ */
+export async function linkSocialAccount(
+  room: SocialRoom,
+  request: BroughtBack & { readonly token: string },
+): Promise<{ readonly user: User; readonly clientState: string }> {
+  const { user, session } = await requireSession(room, request.token);
+  const provider = providerOf(room, request);
+  const failure = {
+    type: "social_account_link_failed",
+    provider: provider.name,
+    userId: user.id,
+    sessionId: session.id,
+  } as const;
+  return withRefusalEvent(room, failure, async () => {
+    const { account, clientState } = await identify(room, provider, request);
+    const link = { account, sessionId: session.id, now: room.clock.now() };
+    const linked = await room.repository.linkSocialAccount(link);
+    switch (linked.outcome) {
+      case "linked":
+        return { user: linked.user, clientState };
+      case "in_use":
+        throw new UsherError("SOCIAL_ACCOUNT_IN_USE");
+      case "session_over":
+        throw new UsherError("NOT_AUTHENTICATED");
+    }
+  });
+}
+
+/**
+ * Takes every account at a provider from a user.
+ * Throws USER_NOT_FOUND and LAST_SIGN_IN_METHOD.
+ */
+export async function unlinkSocialAccount(
+  { repository, clock }: SocialRoom,
+  request: { readonly userId: string; readonly provider: string },
+): Promise<User> {
+  const unlinked = await repository.unlinkSocialAccount({ ...request, now: clock.now() });
+  switch (unlinked.outcome) {
+    case "unlinked":
+      return unlinked.user;
+    case "unknown":
+      throw new UsherError("USER_NOT_FOUND");
+    case "last_method":
+      throw new UsherError("LAST_SIGN_IN_METHOD");
+  }
+}
+
+/** The provider that a code is for. Throws before anything is used up. */
+function providerOf({ providers }: SocialRoom, request: BroughtBack): Provider {
+  const provider = findProvider(providers, request.provider);
   if (provider.needsDeviceId && request.deviceId === "") {
     throw invalid("device_id", `is required by ${provider.name}`);
   }
-  const saved = await takeState(room, provider, request.state);
-  const { identity, credentials } = await identify(provider, saved, request);
-  const now = room.clock.now();
-  const { token, record } = newSession(room, request.origin, now);
-  const signedIn = await room.repository.signInSocially({
-    account: {
-      provider: provider.name,
-      socialId: identity.socialId,
-      email: identity.email,
-      emailVerified: identity.emailVerified,
-      sealedCredentials: sealCredentials(room.sealer, provider, identity, credentials),
-    },
-    profile: identity.profile,
-    newUserId: randomUUIDv7(),
-    session: record,
-    now,
-  });
-  if (signedIn.outcome === "user_not_active") throw new UsherError("USER_NOT_ACTIVE");
-  const { user, session, created } = signedIn;
-  return { user, session, token, created, clientState: saved.clientState };
+  return provider;
 }
 
 function findProvider(providers: ReadonlyMap<string, Provider>, name: string): Provider {
@@ -134,23 +197,28 @@ async function takeState(
   return saved;
 }
 
+/** Uses the state up, then the code. */
 async function identify(
+  room: SocialRoom,
   provider: Provider,
-  { redirectUri, codeVerifier, nonce }: Beginning,
-  { code, state, deviceId, signal }: SocialAuthRequest,
-): Promise<{ readonly identity: Identity; readonly credentials: Credentials }> {
-  const found = await provider.identify({
-    code,
-    redirectUri,
-    state,
-    codeVerifier,
-    nonce,
-    deviceId,
-    signal,
-  });
+  { code, state, deviceId, signal }: BroughtBack,
+): Promise<{
+  readonly account: ToldAccount;
+  readonly profile: ProviderProfile;
+  readonly clientState: string;
+}> {
+  const { clientState, ...begun } = await takeState(room, provider, state);
+  const { redirectUri, codeVerifier, nonce } = begun;
+  const asked = { code, redirectUri, state, codeVerifier, nonce, deviceId, signal };
+  const found = await provider.identify(asked);
   switch (found.outcome) {
-    case "identified":
-      return found;
+    case "identified": {
+      const { profile, ...identity } = found.identity;
+      const owner = { provider: provider.name, socialId: identity.socialId };
+      const sealedCredentials = sealCredentials(room.sealer, owner, found.credentials);
+      const account = { ...owner, ...identity, sealedCredentials };
+      return { account, profile, clientState };
+    }
     case "code_refused":
       throw new UsherError("WRONG_AUTH_CODE");
     case "failed":
@@ -158,13 +226,27 @@ async function identify(
   }
 }
 
-/** Tied to the account, so that a copy in another account's record does not open. */
-function sealCredentials(
-  sealer: Sealer,
-  provider: Provider,
-  identity: Identity,
-  credentials: Credentials,
-): string {
-  const context = ["social account", provider.name, identity.socialId];
-  return sealer.seal(JSON.stringify(credentials), context);
+/**
+ * Runs a call; what it refuses becomes an event, to which the call may add whom it is about. A
+ * fault of the server's does not.
+ */
+async function withRefusalEvent<T>(
+  { repository, clock }: SocialRoom,
+  event: Omit<NewAuditEvent, "time">,
+  call: (told: { userId?: string }) => Promise<T>,
+): Promise<T> {
+  const told: { userId?: string } = {};
+  try {
+    return await call(told);
+  } catch (error) {
+    if (isRefusal(error)) {
+      await repository.recordEvent({
+        ...event,
+        ...told,
+        reason: error.reason,
+        time: clock.now(),
+      });
+    }
+    throw error;
+  }
 }

@@ -104,6 +104,12 @@ export function baseUrl(fallback: string, about: string) {
   });
 }
 
+/** Text on one line, with something in it. */
+export function line(fallback: string, about: string) {
+  const info = { about, allowed: "text on one line", fallback, secret: false };
+  return setting(info, (text) => (/^\S(?:.*\S)?$/u.test(text) ? text : undefined));
+}
+
 /** An http or https address that is not set by default, kept to the letter. */
 export function exactUrl(about: string) {
   const info = { about, allowed: "an http:// or https:// URL without user, query and fragment" };

@@ -2,6 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../../gen/usher/auth/v1/auth_pb.ts";
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
+import { createAccessTokens } from "../access-tokens.ts";
 import { createAttemptLimiter, FAILURE_LIFE_MS } from "../attempts.ts";
 import { createMailWriter, noMail } from "../mail.ts";
 import { createMailRelay, type MailQueue } from "../mail-outbox.ts";
@@ -9,11 +10,13 @@ import { createPasswordHasher } from "../passwords/hasher.ts";
 import { createProviderHttp } from "../provider-http.ts";
 import { createProviders } from "../providers/registry.ts";
 import type { AuthRepository, KeyStore } from "../repository.ts";
+import { RevocationFeed } from "../revocation-feed.ts";
 import { createSealer } from "../sealing.ts";
 import type { AuthSettings } from "../settings.ts";
 import { createSweeper } from "../sweeper.ts";
 import { accountHandlers } from "./accounts.ts";
 import { auditHandlers } from "./audit.ts";
+import { revocationHandlers } from "./revocations.ts";
 import { sessionHandlers } from "./sessions.ts";
 import { socialHandlers } from "./social.ts";
 import { userHandlers } from "./users.ts";
@@ -33,6 +36,10 @@ export interface AuthParts {
 export interface AuthRoom {
   /** The calls that are there; the others are unimplemented. They throw `UsherError`. */
   readonly implementation: Partial<ServiceImpl<typeof AuthService>>;
+  /** The keys that prove access tokens, for `/.well-known/jwks.json`. */
+  publicKeys(): Promise<object>;
+  /** Ends the streams, which would go on otherwise. */
+  drain(): void;
   /** Ends what goes on beside the calls. Call it when no call is under way any more. */
   close(): Promise<void>;
 }
@@ -51,12 +58,16 @@ export function createAuthService(parts: AuthParts): AuthRoom {
     attemptLifeMs: FAILURE_LIFE_MS,
     eventLifeMs: settings.auditLifeMs,
   });
+  const feed = new RevocationFeed({ repository, clock, log });
+  const accessTokens = createAccessTokens({ ...settings, repository, sealer, clock, log });
   const room = {
     repository,
     settings,
     providers: createProviders(settings, { http, log, clock }),
     sealer,
     clock,
+    log,
+    accessTokens,
     hasher: createPasswordHasher({ memoryKiB: settings.passwordMemoryKiB, passes: 2, lanes: 1 }),
     attempts: createAttemptLimiter(repository, clock),
     mail: relay ? createMailWriter(sealer, settings.returnCodes, relay.poke) : noMail,
@@ -67,11 +78,15 @@ export function createAuthService(parts: AuthParts): AuthRoom {
     ...userHandlers(room),
     ...sessionHandlers(room),
     ...socialHandlers(room),
+    ...revocationHandlers(feed),
     ...auditHandlers(room),
   };
   return {
     implementation,
+    publicKeys: () => accessTokens.publicKeys(),
+    drain: () => feed.close(),
     async close() {
+      feed.close();
       await sweeper.close();
       await relay?.close();
       await http.close();

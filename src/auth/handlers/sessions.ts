@@ -1,18 +1,32 @@
 import { invalid } from "../../errors.ts";
 import type { AccountRoom } from "../accounts.ts";
 import { signIn } from "../password-sign-in.ts";
-import { checkSession, signOut } from "../sessions.ts";
-import { addressField, deviceField, emailField, passwordField } from "./fields.ts";
+import { checkSession } from "../session-checks.ts";
+import { listSessions, revokeSessions, signOut } from "../sessions.ts";
+import type { SocialRoom } from "../social.ts";
+import {
+  addressField,
+  deviceField,
+  emailField,
+  passwordField,
+  requiredField,
+  userIdField,
+} from "./fields.ts";
 import type { AuthHandlers } from "./handlers.ts";
-import { toSession, toUser } from "./messages.ts";
+import { toSession } from "./messages.ts";
+import { type SessionAnswerRoom, sessionAnswer } from "./session-answer.ts";
+
+const MOST_SESSION_IDS = 1_000;
+/** In bytes. */
+const LONGEST_SESSION_ID = 64;
 
 /** Sessions, however they were opened. */
 export function sessionHandlers(
-  room: AccountRoom,
-): AuthHandlers<"signIn" | "checkSession" | "signOut"> {
+  room: AccountRoom & SocialRoom & SessionAnswerRoom,
+): AuthHandlers<"signIn" | "checkSession" | "signOut" | "listSessions" | "revokeSessions"> {
   return {
     async signIn(request, { signal }) {
-      const { user, session, token } = await signIn(room, {
+      const signedIn = await signIn(room, {
         email: emailField("email", request.email),
         password: passwordField("password", request.password),
         origin: {
@@ -21,19 +35,35 @@ export function sessionHandlers(
         },
         signal,
       });
-      return { user: toUser(user), session: toSession(session, token) };
+      return sessionAnswer(room, signedIn);
     },
 
     async checkSession({ token }) {
       if (token === "") throw invalid("token", "is required");
       const { user, session, newToken } = await checkSession(room, token);
-      return { user: toUser(user), session: toSession(session, newToken) };
+      return sessionAnswer(room, { user, session, token: newToken });
     },
 
     async signOut({ token }) {
       if (token === "") throw invalid("token", "is required");
       await signOut(room, token);
       return {};
+    },
+
+    async listSessions({ userId }) {
+      const sessions = await listSessions(room, userIdField("user_id", userId));
+      return { sessions: sessions.map((session) => toSession(session, "")) };
+    },
+
+    async revokeSessions({ userId, sessionIds }) {
+      const id = userIdField("user_id", userId);
+      if (sessionIds.length > MOST_SESSION_IDS) {
+        throw invalid("session_ids", `must be at most ${MOST_SESSION_IDS}`);
+      }
+      const ids = sessionIds.map((sessionId, nth) =>
+        requiredField(`session_ids[${nth}]`, sessionId, LONGEST_SESSION_ID),
+      );
+      return { count: await revokeSessions(room, id, ids) };
     },
   };
 }

@@ -9,7 +9,7 @@ export interface RevocationSteps {
    * - a revocation is kept of a user who is deactivated or deleted, and none of the sessions
    * - nothing is revoked by a session that runs out, is renewed or was over
    * - revocations are listed in order and go on after any place, in a reopened store too
-   * - a revocation is kept for an hour, and then swept in steps
+   * - a revocation is kept for an hour, and then swept in steps, but for the last
    */
   listRevocations(query: {
     /** A `sequence`; 0 for all that is kept. */
@@ -17,7 +17,7 @@ export interface RevocationSteps {
     readonly limit: number;
   }): Promise<readonly Revocation[]>;
 
-  /** The sequence of the last revocation that is kept; 0 if none is. */
+  /** The sequence of the last revocation; 0 if there never was one. */
   lastRevocation(): Promise<number>;
 }
 

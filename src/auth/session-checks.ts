@@ -1,0 +1,75 @@
+import { UsherError } from "../errors.ts";
+import type { Session, SessionCheck, SessionCheckOutcome, User } from "./repository.ts";
+import type { SessionRoom } from "./sessions.ts";
+import { ASK_AGAIN_AFTER_MS, askProviderAgain, type SocialCheckRoom } from "./social-checks.ts";
+import { hashToken, isSessionToken, newSuccessorSalt, successorOf } from "./tokens.ts";
+
+/** So that calls already under way with the old token, and those right after, succeed. */
+const OLD_TOKEN_LIFE_MS = 60_000;
+
+export interface CheckedSession {
+  readonly user: User;
+  readonly session: Session;
+  /** The token to use from now on; empty if it is the one that was checked. */
+  readonly newToken: string;
+}
+
+/**
+ * Tells whose session a token is, and renews the session when its end is near. Asks the provider
+ * of a social session whether the user's consent stands, if it was not asked for long.
+ * Throws WRONG_SESSION_SIGN, NOT_AUTHENTICATED and USER_NOT_ACTIVE.
+ */
+export async function checkSession(room: SocialCheckRoom, token: string): Promise<CheckedSession> {
+  if (!isSessionToken(token)) throw new UsherError("WRONG_SESSION_SIGN");
+  const { settings, clock } = room;
+  const now = clock.now();
+  const salt = newSuccessorSalt();
+  const found = await findSession(room, token, {
+    now,
+    renewal: {
+      withinMs: settings.sessionRenewBeforeMs,
+      tokenHash: hashToken(successorOf(token, salt)),
+      salt,
+      expireTime: now + settings.sessionLifeMs,
+      oldTokenExpireTime: now + OLD_TOKEN_LIFE_MS,
+    },
+    ask: {
+      confirmedUntil: now - settings.socialCheckMs,
+      askedUntil: now - ASK_AGAIN_AFTER_MS,
+    },
+  });
+  const { session, successorSalt, dueAccount } = found;
+  const check = dueAccount && (await askProviderAgain(room, dueAccount));
+  if (check?.outcome === "withdrawn") throw new UsherError("NOT_AUTHENTICATED");
+  const newToken = successorSalt === undefined ? "" : successorOf(token, successorSalt);
+  return { user: check?.user ?? found.user, session, newToken };
+}
+
+/**
+ * Tells whose session a token is, for a call whose answer has no place for a new token.
+ * Throws as `checkSession`.
+ */
+export async function requireSession(
+  room: SessionRoom,
+  token: string,
+): Promise<{ readonly user: User; readonly session: Session }> {
+  if (!isSessionToken(token)) throw new UsherError("WRONG_SESSION_SIGN");
+  const now = room.clock.now();
+  return findSession(room, token, { now, renewal: undefined, ask: undefined });
+}
+
+async function findSession(
+  { repository }: SessionRoom,
+  token: string,
+  check: Omit<SessionCheck, "tokenHash">,
+): Promise<Extract<SessionCheckOutcome, { readonly outcome: "live" }>> {
+  const found = await repository.checkSession({ tokenHash: hashToken(token), ...check });
+  switch (found.outcome) {
+    case "live":
+      return found;
+    case "unknown":
+      throw new UsherError("NOT_AUTHENTICATED");
+    case "user_not_active":
+      throw new UsherError("USER_NOT_ACTIVE");
+  }
+}
