@@ -94,11 +94,17 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     });
   }
 
-  /** The stream is over. What it holds is released, unless a session keeps it. */
-  close(): void {
+  /**
+   * The stream is over. What did not reach the worker goes back as if never taken. The rest is
+   * released, unless a session keeps it; that the server stops is not the worker's failure, and
+   * then no attempt is used.
+   */
+  close(undelivered: readonly Lease[]): void {
     this.#stop();
+    this.#taking.giveBack(undelivered);
     this.#drained?.();
     if (this.session !== undefined) this.#sessions.leave(this.session, this);
+    else if (this.#core.closing) this.#taking.giveBack([...this.#unsettled]);
     else this.#settling.fail([...this.#unsettled], "stream over");
   }
 

@@ -41,6 +41,7 @@ export class QueueEngine {
   readonly #operating: Operating;
   readonly #sessions: Sessions;
   readonly #consumers = new Set<Consumer>();
+  readonly #onDrain = new Set<(error: UsherError) => void>();
 
   private constructor({ store, clock, limits, log, random = Math.random }: EngineOptions) {
     const core = new Core(store, clock, limits, log);
@@ -76,8 +77,9 @@ export class QueueEngine {
     for (const tube of this.#core.tubes.values()) {
       for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
       for (let first = tube.puts.first; first; first = tube.puts.first) first.reject(error);
-      for (const watcher of tube.watchers) watcher.end();
+      for (const watcher of tube.watchers) watcher.end(error);
     }
+    for (const callback of this.#onDrain) callback(error);
   }
 
   /** Finishes commits and keeps leases and sessions for the next start. */
@@ -220,11 +222,20 @@ export class QueueEngine {
     return consumer;
   }
 
-  /** Ends a worker's stream: what it holds is released, unless a session keeps it. */
-  endConsumer(consumer: Consumer): void {
+  /**
+   * Ends a worker's stream: what it holds is released, unless a session keeps it. The tasks that
+   * did not reach the worker go back as if never taken.
+   */
+  endConsumer(consumer: Consumer, undelivered: readonly TaskView[]): void {
     if (!this.#consumers.delete(consumer)) return;
-    consumer.close();
+    consumer.close(this.#taking.held(undelivered.map((task) => task.lease)));
     this.#core.serveTouched();
+  }
+
+  /** Calls back when the server begins to stop. Returns a function that takes that back. */
+  onDrain(callback: (error: UsherError) => void): () => void {
+    this.#onDrain.add(callback);
+    return () => this.#onDrain.delete(callback);
   }
 
   /** Begins to watch a tube; `stopWatching` must follow. */

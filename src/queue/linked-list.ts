@@ -29,6 +29,13 @@ export class LinkedList<T> {
     return link;
   }
 
+  /** Takes the first item out. */
+  shift(): T | undefined {
+    const first = this.#first;
+    if (first !== undefined) this.remove(first);
+    return first?.item;
+  }
+
   /** Takes the item out; doing it twice does nothing. */
   remove(link: Link<T>): void {
     if (link.list !== this) return;

@@ -118,6 +118,7 @@ export class Taking {
       core.setState(tube, slot, "giveBack", state.READY);
       tube.order.free(slot);
       core.place(tube, slot);
+      core.announce(tube, slot, "RELEASED");
     }
     core.serveTouched();
   }

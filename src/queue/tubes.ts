@@ -251,7 +251,7 @@ export class Tubes {
         });
         for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
         for (let first = tube.puts.first; first; first = tube.puts.first) first.reject(error);
-        for (const watcher of tube.watchers) watcher.end();
+        for (const watcher of tube.watchers) watcher.end(error);
       },
       undo: () => false,
     };

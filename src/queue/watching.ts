@@ -1,3 +1,4 @@
+import type { UsherError } from "../errors.ts";
 import type { Core } from "./core.ts";
 import type { Payload } from "./repository.ts";
 import { type State, state } from "./transitions.ts";
@@ -33,7 +34,7 @@ export class Watcher {
   #unread: TaskChanged[] = [];
   #missed = 0;
   #wake: (() => void) | undefined;
-  #ended = false;
+  #end: { readonly error: UsherError | undefined } | undefined;
 
   constructor(includePayload: boolean) {
     this.includePayload = includePayload;
@@ -45,19 +46,26 @@ export class Watcher {
     this.#wake?.();
   }
 
-  end(): void {
-    this.#ended = true;
+  /** It hears no more; the error, if there is one, is for whoever reads. */
+  end(error?: UsherError): void {
+    this.#end ??= { error };
     this.#wake?.();
   }
 
-  /** What came since the last call, waiting for something; undefined when it is over. */
+  /**
+   * What came since the last call, waiting for something. When that is all: undefined, or the
+   * error that it ended with.
+   */
   async next(): Promise<{ events: TaskChanged[]; missed: number } | undefined> {
-    while (this.#unread.length === 0 && !this.#ended) {
+    while (this.#unread.length === 0 && this.#end === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    if (this.#unread.length === 0) return undefined;
+    if (this.#unread.length === 0) {
+      if (this.#end?.error !== undefined) throw this.#end.error;
+      return undefined;
+    }
     const batch = { events: this.#unread, missed: this.#missed };
     this.#unread = [];
     this.#missed = 0;

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from "node:http2";
 import {
   create,
   type DescMessage,
@@ -20,6 +21,7 @@ import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
 import { undecodable, WHOLE_MESSAGE } from "./request-fault.ts";
 import { internalError, toConnectError } from "./status.ts";
+import { undoAnswer } from "./undo-answer.ts";
 
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
@@ -198,11 +200,24 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   }
 
   #sendOne(message: unknown): void {
-    if (this.#over) return;
-    const bytes = this.#tryEncode(message);
-    if (bytes === undefined) return;
+    const bytes = this.#over ? undefined : this.#tryEncode(message);
+    if (bytes === undefined) {
+      undoAnswer(this.#context?.touchedValues);
+      return;
+    }
     this.#wire.sendMessage(bytes, () => {});
     this.#sendOk();
+    this.#undoIfLost();
+  }
+
+  /** If the caller goes before the answer has left, does what the handler left for this case. */
+  #undoIfLost(): void {
+    const values = this.#context?.touchedValues;
+    if (values === undefined) return;
+    const stream = http2StreamOf(this.#wire);
+    stream?.once("close", () => {
+      if (!stream.writableFinished) undoAnswer(values);
+    });
   }
 
   async #sendAll(stream: AsyncIterable<unknown>): Promise<void> {
@@ -287,6 +302,11 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
     const rpc = `${parent.typeName}/${name}`;
     this.#calls.log.error({ rpc, err: error }, "an answer could not be sent");
   }
+}
+
+/** grpc-js keeps its stream to itself, and tells the end of a call before all of it is sent. */
+function http2StreamOf(wire: ServerInterceptingCallInterface): ServerHttp2Stream | undefined {
+  return (wire as { readonly stream?: ServerHttp2Stream }).stream;
 }
 
 /** Lets a handler's `finally` blocks run. One that waits for something sees its signal first. */

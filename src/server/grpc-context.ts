@@ -78,6 +78,11 @@ export class GrpcContext implements HandlerContext {
     return this.#responseTrailer;
   }
 
+  /** The values of the call, if the handler has touched them. */
+  get touchedValues(): ContextValues | undefined {
+    return this.#values;
+  }
+
   /** The call is over; `reason` if something ended it before its time. Only the first counts. */
   end(reason?: unknown): void {
     if (this.#over) return;

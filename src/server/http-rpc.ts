@@ -1,4 +1,4 @@
-import { Code, ConnectError, createConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import {
   createAsyncIterable,
   type UniversalHandler,
@@ -20,6 +20,7 @@ import { faultyField } from "./json-fault.ts";
 import { requestFault } from "./request-fault.ts";
 import type { ServedService } from "./served-service.ts";
 import { hasReason, internalError, toConnectError } from "./status.ts";
+import { undoAnswer } from "./undo-answer.ts";
 
 export interface RpcOptions {
   readonly services: readonly ServedService[];
@@ -108,9 +109,21 @@ async function answer(
     log.error({ rpc, err: error }, "an answer could not be sent");
     return shown;
   };
-  const answered = await handler({ ...request, body });
+  const contextValues = createContextValues();
+  let closed = false;
+  nodeResponse.once("close", () => {
+    closed = true;
+    if (!wasWritten(nodeResponse)) undoAnswer(contextValues);
+  });
+  const answered = await handler({ ...request, body, contextValues });
+  if (closed) undoAnswer(contextValues);
   const response = await correctErrors(answered, compressions, correct);
   await deliver(explain(response), nodeResponse);
+}
+
+/** Whether all of a response that is closed has left for the network. */
+function wasWritten(response: HttpResponse): boolean {
+  return "stream" in response ? response.stream.writableFinished : response.writableFinished;
 }
 
 function tryUniversal(

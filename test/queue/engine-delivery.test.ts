@@ -136,7 +136,7 @@ describe("a server that stops", () => {
     q.engine.drain();
     assert.deepEqual(await taking, []);
     await putting;
-    assert.equal(await watcher.next(), undefined);
+    await assertReason(watcher.next(), "SHUTTING_DOWN");
     await assertReason(Promise.reject(errors[0]), "SHUTTING_DOWN");
     q.engine.endConsumer(consumer, []);
 

@@ -195,7 +195,7 @@ describe("deleting a tube", () => {
     const watcher = q.engine.watch("t", false);
     await q.engine.deleteTube("t", false);
     await Promise.all(waiting);
-    assert.equal(await watcher.next(), undefined);
+    await assertReason(watcher.next(), "TUBE_NOT_FOUND");
     q.engine.stopWatching("t", watcher);
   });
 

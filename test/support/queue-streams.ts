@@ -213,10 +213,14 @@ class Outgoing<T> implements AsyncIterable<T> {
         const [value] = this.#requests.splice(0, 1);
         return value === undefined ? { done: true, value: undefined } : { done: false, value };
       },
-      // A generator would wait for its next request before it returned.
+      // A generator would wait for its next request before it heard of either.
       return: async () => {
         this.end();
         return { done: true, value: undefined };
+      },
+      throw: async (error: unknown) => {
+        this.end();
+        throw error;
       },
     };
   }

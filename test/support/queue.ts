@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMessage, Message, MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
@@ -138,6 +139,11 @@ export class Queue {
 /** A task with a text for its payload. */
 export function text(value: string, more: Omit<NewTask, "payload"> = {}): NewTask {
   return { ...more, payload: { content: { case: "text", value } } };
+}
+
+/** A text that is as long on the wire as it is here. */
+export function incompressible(length: number): string {
+  return randomBytes(length).toString("base64").slice(0, length);
 }
 
 export function textOf({ payload }: Task): string {

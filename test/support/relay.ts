@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import type { TestContext } from "node:test";
+import type { Addresses } from "./service.ts";
 
 /** A network between clients and a server, which can fail. */
 export interface Relay {
@@ -65,4 +66,9 @@ export async function startRelay(t: TestContext, to: string): Promise<Relay> {
       for (const [, server] of pairs) server.resume();
     },
   };
+}
+
+/** Where clients find a service behind a relay, whichever way they come. */
+export function through({ address }: Relay): Addresses {
+  return { grpcAddress: address, httpAddress: address };
 }

@@ -49,22 +49,24 @@ export type Way = (typeof ways)[number];
 /** Where a service is, in this process or another. */
 export type Addresses = Pick<RunningUsher, "grpcAddress" | "httpAddress">;
 
+export function addressFor(usher: Addresses, way: Way): string {
+  return way === "gRPC on the gRPC port" ? usher.grpcAddress : usher.httpAddress;
+}
+
 export function transportOf(usher: Addresses, way: Way): Transport {
-  const grpc = `http://${usher.grpcAddress}`;
-  const http = `http://${usher.httpAddress}`;
+  const baseUrl = `http://${addressFor(usher, way)}`;
   switch (way) {
     case "gRPC on the gRPC port":
-      return createGrpcTransport({ baseUrl: grpc });
     case "gRPC on the HTTP port":
-      return createGrpcTransport({ baseUrl: http });
+      return createGrpcTransport({ baseUrl });
     case "gRPC-Web":
-      return createGrpcWebTransport({ baseUrl: http, httpVersion: "1.1" });
+      return createGrpcWebTransport({ baseUrl, httpVersion: "1.1" });
     case "Connect":
-      return createConnectTransport({ baseUrl: http, httpVersion: "2" });
+      return createConnectTransport({ baseUrl, httpVersion: "2" });
     case "Connect JSON":
-      return createConnectTransport({ baseUrl: http, httpVersion: "2", useBinaryFormat: false });
+      return createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false });
     case "Connect over HTTP/1.1":
-      return createConnectTransport({ baseUrl: http, httpVersion: "1.1" });
+      return createConnectTransport({ baseUrl, httpVersion: "1.1" });
   }
 }
 

@@ -1,13 +1,17 @@
-/** Answers that may be under way at once before the next request of a stream is read. */
-const MOST_UNDER_WAY = 256;
+import { LinkedList } from "../linked-list.ts";
+
+/** So many answers may be under way or unread before the next request of a stream is read. */
+const MOST_UNREAD = 256;
 
 /**
- * What a stream has to say, in the order in which it came up: read with `for await`. It ends when
- * the work it follows is done and every answer is out, and fails with what failed first.
+ * What a stream has to say, in the order in which it came up: read once, with `for await`. It ends
+ * when the work it follows is done and every answer is out. When something fails, what was begun
+ * before is still answered; when the call is gone, nothing is.
  */
 export class Outbox<T> implements AsyncIterable<T> {
-  #messages: T[] = [];
-  #failure: { error: unknown } | undefined;
+  readonly #messages = new LinkedList<T>();
+  readonly #signal: AbortSignal;
+  #failure: { readonly error: unknown } | undefined;
   #done = false;
   #underWay = 0;
   #wakeReader: (() => void) | undefined;
@@ -15,6 +19,7 @@ export class Outbox<T> implements AsyncIterable<T> {
 
   /** The signal is the call's: when it aborts, whoever reads is told at once. */
   constructor(signal: AbortSignal) {
+    this.#signal = signal;
     if (signal.aborted) this.fail(signal.reason);
     else signal.addEventListener("abort", () => this.fail(signal.reason), { once: true });
   }
@@ -27,6 +32,7 @@ export class Outbox<T> implements AsyncIterable<T> {
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#wakeReader?.();
+    this.#wakeWriter?.();
   }
 
   /** Runs the stream's reading side. */
@@ -40,8 +46,9 @@ export class Outbox<T> implements AsyncIterable<T> {
     );
   }
 
-  /** Starts to make an answer; resolves when the next may be started. */
+  /** Starts to make an answer, unless something has failed; resolves when the next may start. */
   async answerLater(make: () => Promise<T>): Promise<void> {
+    if (this.#failure !== undefined) return;
     this.#underWay++;
     make()
       .then(
@@ -53,19 +60,36 @@ export class Outbox<T> implements AsyncIterable<T> {
         this.#wakeWriter?.();
         this.#wakeReader?.();
       });
-    while (this.#underWay >= MOST_UNDER_WAY) {
+    // A client that does not read its answers has nothing more done.
+    while (this.#failure === undefined && this.#underWay + this.#messages.size >= MOST_UNREAD) {
       await new Promise<void>((resolve) => {
         this.#wakeWriter = resolve;
       });
     }
   }
 
+  /** What nobody has read, to be asked when nobody will. */
+  unread(): T[] {
+    const unread: T[] = [];
+    for (let next = this.#messages.shift(); next !== undefined; next = this.#messages.shift()) {
+      unread.push(next);
+    }
+    return unread;
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
     for (;;) {
-      for (const message of this.#messages.splice(0)) yield message;
-      if (this.#messages.length > 0) continue;
-      if (this.#failure !== undefined) throw this.#failure.error;
-      if (this.#done && this.#underWay === 0) return;
+      if (this.#signal.aborted) throw this.#signal.reason;
+      const message = this.#messages.shift();
+      if (message !== undefined) {
+        this.#wakeWriter?.();
+        yield message;
+        continue;
+      }
+      if (this.#underWay === 0) {
+        if (this.#failure !== undefined) throw this.#failure.error;
+        if (this.#done) return;
+      }
       await new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
       });

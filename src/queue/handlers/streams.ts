@@ -6,6 +6,7 @@ import {
   type ProduceRequest,
   type ProduceResponseSchema,
   type Settle,
+  type SettledSchema,
   TaskChange,
   type WatchResponseSchema,
   type WorkRequest,
@@ -18,6 +19,7 @@ import type { Consumer } from "../consumer.ts";
 import type { QueueEngine } from "../engine.ts";
 import { MAX_BATCH } from "../limits.ts";
 import type { Failure, Settlement } from "../settling.ts";
+import type { TaskView } from "../views.ts";
 import type { TaskChanged } from "../watching.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
 import { Outbox } from "./outbox.ts";
@@ -27,6 +29,10 @@ import type { QueueHandlerOptions } from "./service.ts";
 const DEFAULT_PREFETCH = 500;
 
 type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
+/** What a worker is told, made into a response when its turn comes. */
+type WorkMessage =
+  | { readonly tasks: readonly TaskView[]; readonly settled?: never }
+  | { readonly settled: MessageInitShape<typeof SettledSchema>; readonly tasks?: never };
 type ProduceResponse = MessageInitShape<typeof ProduceResponseSchema>;
 type WatchResponse = MessageInitShape<typeof WatchResponseSchema>;
 type StreamHandlers = Pick<ServiceImpl<typeof QueueService>, "work" | "produce" | "watch">;
@@ -45,7 +51,7 @@ async function* work(
   requests: AsyncIterable<WorkRequest>,
   signal: AbortSignal,
 ): AsyncGenerator<WorkResponse> {
-  const outbox = new Outbox<WorkResponse>(signal);
+  const outbox = new Outbox<WorkMessage>(signal);
   let consumer: Consumer | undefined;
   outbox.follow(async () => {
     for await (const { message } of requests) {
@@ -61,27 +67,33 @@ async function* work(
     await consumer?.drain();
   });
   try {
-    yield* outbox;
+    for await (const message of outbox) yield workResponse(message);
   } finally {
-    if (consumer !== undefined) engine.endConsumer(consumer);
+    if (consumer !== undefined) {
+      const undelivered = outbox.unread().flatMap(({ tasks }) => tasks ?? []);
+      engine.endConsumer(consumer, undelivered);
+    }
   }
 }
 
-function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkResponse>): Consumer {
+function workResponse({ tasks, settled }: WorkMessage): WorkResponse {
+  if (settled !== undefined) return { message: { case: "settled", value: settled } };
+  return { message: { case: "tasks", value: { tasks: tasks.map(taskMessage) } } };
+}
+
+function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkMessage>): Consumer {
   const tubes = batch("start.tubes", message.tubes);
   return engine.consume({
     tubes: tubes.map((tube, index) => tubeName(`start.tubes[${index}]`, tube)),
     prefetch: countUpTo("start.prefetch", message.prefetch, MAX_BATCH, DEFAULT_PREFETCH),
     session: sessionId("start.session", message.session),
-    deliver: (tasks) => {
-      outbox.push({ message: { case: "tasks", value: { tasks: tasks.map(taskMessage) } } });
-    },
+    deliver: (tasks) => outbox.push({ tasks }),
     ended: (error) => outbox.fail(error),
   });
 }
 
 /** Resolves when the settlement is on its way; its answer follows when it is durable. */
-function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkResponse>): Promise<void> {
+function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>): Promise<void> {
   const { sequence, acks, releases, buries, touches } = message;
   const count = acks.length + releases.length + buries.length + touches.length;
   if (count > MAX_BATCH) throw invalid("settle", `has more than ${MAX_BATCH} leases`);
@@ -116,8 +128,7 @@ function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkResponse
   }
   return outbox.answerLater(async () => {
     failures.push(...(await consumer.settle(settlements)));
-    const settled = { sequence, failures: failures.map(failureMessage) };
-    return { message: { case: "settled", value: settled } };
+    return { settled: { sequence, failures: failures.map(failureMessage) } };
   });
 }
 
@@ -133,7 +144,12 @@ async function* produce(
       await outbox.answerLater(() => putBatch(engine, request, signal, maxTaskBytes));
     }
   });
-  yield* outbox;
+  const forget = engine.onDrain((error) => outbox.fail(error));
+  try {
+    yield* outbox;
+  } finally {
+    forget();
+  }
 }
 
 async function putBatch(
