@@ -1,0 +1,11 @@
+const FIRST_MS = 100;
+const LONGEST_MS = 5_000;
+
+/**
+ * How long to wait before the next attempt, in milliseconds: twice as long after each that failed,
+ * up to 5 s, and between half of that and all of it, so that clients do not come back all at once.
+ */
+export function backoffMs(failures: number): number {
+  const whole = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.max(0, failures - 1));
+  return whole * (0.5 + Math.random() / 2);
+}
