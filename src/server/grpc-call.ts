@@ -15,7 +15,7 @@ import {
 } from "@grpc/grpc-js";
 import { invalid } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { GrpcContext } from "./grpc-context.ts";
+import { deadlineOf, GrpcContext } from "./grpc-context.ts";
 import { asBuffer, type GrpcStatus, toGrpcStatus, toMetadata } from "./grpc-metadata.ts";
 import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
@@ -159,8 +159,13 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   }
 
   #endedByWire(status: Parameters<ServerInterceptingCallInterface["sendStatus"]>[0]): void {
-    if (this.#over) this.#sendStatus.call(this.#wire, status);
-    else this.fail(translateStatus(status, this.#calls.maxRequestBytes));
+    if (!this.#over) {
+      const late = Number(status.code) === Code.DeadlineExceeded;
+      if (late && deadlineOf(this.#wire) === undefined) return;
+      this.fail(translateStatus(status, this.#calls.maxRequestBytes));
+      return;
+    }
+    this.#sendStatus.call(this.#wire, status);
   }
 
   #decode(bytes: Uint8Array): unknown {

@@ -1,5 +1,11 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { toHeaders } from "./grpc-metadata.ts";
 
@@ -38,14 +44,14 @@ export class GrpcContext implements HandlerContext {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
-      if (this.#over) this.#abort.abort(this.#reason);
+      if (this.#over) this.#abort.abort(this.#reason ?? callOver);
     }
     return this.#abort.signal;
   }
 
   get timeoutMs(): () => number | undefined {
-    const deadline = Number(this.#call.getDeadline());
-    return () => (Number.isFinite(deadline) ? deadline - Date.now() : undefined);
+    const deadline = deadlineOf(this.#call);
+    return () => (deadline === undefined ? undefined : deadline - Date.now());
   }
 
   get requestHeader(): Headers {
@@ -88,6 +94,22 @@ export class GrpcContext implements HandlerContext {
     if (this.#over) return;
     this.#over = true;
     this.#reason = reason;
-    this.#abort?.abort(reason);
+    this.#abort?.abort(reason ?? callOver);
   }
+}
+
+/** The reason of a signal after a call that has ended well. Made once: a stack is dear. */
+const callOver = new ConnectError("the call is over", Code.Canceled);
+
+/** No timer is as late as this; in milliseconds. */
+const LATEST_TIMER_MS = 60_000;
+
+/**
+ * When the call is to be answered, in milliseconds since the Unix epoch. grpc-js keeps time-outs
+ * in 32 bits, and makes of some beyond 24.8 days moments long past: those count as none.
+ */
+export function deadlineOf(call: ServerInterceptingCallInterface): number | undefined {
+  const deadline = Number(call.getDeadline());
+  const sane = Number.isFinite(deadline) && deadline > Date.now() - LATEST_TIMER_MS;
+  return sane ? deadline : undefined;
 }

@@ -11,7 +11,13 @@ import {
 import { UsherError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { GrpcCall, type GrpcCalls, type GrpcMethod } from "./grpc-call.ts";
-import { type ListenAddress, type Listener, lingerBriefly, listen } from "./listen.ts";
+import {
+  type ListenAddress,
+  type Listener,
+  lingerBriefly,
+  listen,
+  TCP_KEEP_ALIVE_MS,
+} from "./listen.ts";
 import type { ServedService } from "./served-service.ts";
 
 export interface GrpcListenerOptions {
@@ -69,15 +75,18 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
   // The sockets are accepted here rather than by grpc-js so that they can be counted and cut.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const acceptor = createServer({ noDelay: true }, (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    injector.injectConnection(socket);
-  });
+  const acceptor = createServer(
+    { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE_MS },
+    (socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      injector.injectConnection(socket);
+    },
+  );
   options.abortSignal.addEventListener("abort", () => {
     for (const call of [...calls.running]) call.fail(new UsherError("SHUTTING_DOWN"));
   });
-  const address = await listen(acceptor, options.listen, "USHER_GRPC_LISTEN");
+  const address = await listen(acceptor, options.listen, "USHER_GRPC_LISTEN", options.log);
 
   return {
     address,

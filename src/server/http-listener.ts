@@ -12,7 +12,13 @@ import {
 } from "./http-pages.ts";
 import { peekProtocol } from "./http-peek.ts";
 import { createRpcHandler } from "./http-rpc.ts";
-import { type ListenAddress, type Listener, lingerBriefly, listen } from "./listen.ts";
+import {
+  type ListenAddress,
+  type Listener,
+  lingerBriefly,
+  listen,
+  TCP_KEEP_ALIVE_MS,
+} from "./listen.ts";
 import type { ServedService } from "./served-service.ts";
 
 export interface HttpListenerOptions {
@@ -59,7 +65,15 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
     session.once("close", () => sessions.delete(session));
   });
 
-  const http1 = createHttp1Server({ keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true }, onRequest);
+  const http1 = createHttp1Server(
+    {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    },
+    onRequest,
+  );
   // Its own handling of connections comes second, after a look at what they speak.
   const [serveHttp1] = http1.listeners("connection");
   http1.removeAllListeners("connection");
@@ -84,7 +98,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
       }
     });
   });
-  const address = await listen(http1, options.listen, "USHER_HTTP_LISTEN");
+  const address = await listen(http1, options.listen, "USHER_HTTP_LISTEN", options.log);
 
   return {
     address,

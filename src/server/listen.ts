@@ -1,4 +1,5 @@
 import type { AddressInfo, Server, Socket } from "node:net";
+import type { Log } from "../log.ts";
 
 /** Where to listen; port 0 is any free one. */
 export interface ListenAddress {
@@ -15,6 +16,9 @@ export interface Listener {
   /** Cuts the connections that are left. */
   destroy(): void;
 }
+
+/** Connections whose other end is gone without a word are noticed; in milliseconds of silence. */
+export const TCP_KEEP_ALIVE_MS = 60_000;
 
 /** A listener could not be opened; the message is one line for the operator. */
 export class ListenError extends Error {
@@ -36,6 +40,7 @@ export async function listen(
   server: Server,
   { host, port }: ListenAddress,
   setting: string,
+  log: Log,
 ): Promise<string> {
   try {
     await new Promise<void>((resolve, reject) => {
@@ -51,6 +56,8 @@ export async function listen(
     const where = formatAddress({ host, port });
     throw new ListenError(`cannot listen on ${where} (${setting}): ${why}`, { cause });
   }
+  // Too many open files, for one: the next connection may find room.
+  server.on("error", (error) => log.error({ err: error }, "a connection could not be accepted"));
   const { address, port: realPort } = server.address() as AddressInfo;
   return formatAddress({ host: address, port: realPort });
 }

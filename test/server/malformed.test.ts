@@ -4,6 +4,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { deflateSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
@@ -30,7 +31,12 @@ before(async () => {
   server = await startTestServer({
     put: ({ tube }) => ({ task: { tube } }),
     batchPut: () => ({}),
-    createTube: () => ({}),
+    async createTube(_, { timeoutMs }) {
+      await pause(20);
+      const left = timeoutMs();
+      assert.ok(left === undefined || left > 0);
+      return {};
+    },
     updateTube: () => ({}),
     async *watch() {
       yield { message: { case: "missed", value: 1n } };
@@ -515,6 +521,22 @@ describe("a deadline of the caller's is kept by the server itself", () => {
       );
       assert.equal(seen(errorOf(answer) ?? assert.fail()).code, "DeadlineExceeded");
     });
+  }
+});
+
+test("a deadline too far away for a timer is none, on the gRPC port too", async () => {
+  // 30 and 60 days, and the longest that gRPC can say.
+  for (const timeout of ["2592000S", "1440H", "99999999H"]) {
+    const answer = await request(
+      server.grpcAddress,
+      {
+        ":path": `${SERVICE}/CreateTube`,
+        "content-type": "application/grpc",
+        "grpc-timeout": timeout,
+      },
+      envelope(Buffer.alloc(0)),
+    );
+    assert.equal(answer.trailers.get("grpc-status"), "0", timeout);
   }
 });
 
