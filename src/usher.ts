@@ -1,4 +1,4 @@
-import { createAuthService } from "./auth/handlers/service.ts";
+import { type AuthRoom, createAuthService } from "./auth/handlers/service.ts";
 import { readAuthSettings } from "./auth/settings.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
@@ -6,6 +6,8 @@ import type { Log } from "./log.ts";
 import { openMailQueue } from "./mail-queue.ts";
 import { QueueEngine } from "./queue/engine.ts";
 import { createQueueService } from "./queue/handlers/service.ts";
+import { queueEncoders } from "./queue/handlers/task-codec.ts";
+import { jsonAnswer, type Page } from "./server/http-pages.ts";
 import { startServer } from "./server/server.ts";
 import { createAuthRepository } from "./storage/sqlite/auth-repository.ts";
 import { openDatabase } from "./storage/sqlite/database.ts";
@@ -55,11 +57,13 @@ export async function startUsher(
       auth: auth.implementation,
       queue: createQueueService({ engine, clock, maxTaskBytes: limits.maxTaskBytes }),
     },
+    queueEncoders,
     grpcListen: config.grpcListen,
     httpListen: config.httpListen,
     log,
     probe: () => database.ping(),
     maxRequestBytes: config.queue.maxRequestSize,
+    pages: new Map([["/.well-known/jwks.json", keysPage(auth)]]),
   });
 
   const open = starting.move();
@@ -69,8 +73,18 @@ export async function startUsher(
     async stop() {
       server.drain();
       engine.drain();
+      auth.drain();
       await server.close(config.shutdownGrace);
       await open.disposeAsync();
     },
   };
+}
+
+/** A copy may be kept for as long as a new key is listed ahead of its use, and less. */
+const KEYS_MAX_AGE_S = 300;
+
+/** The keys that prove access tokens, for services that check them by themselves. */
+function keysPage(auth: AuthRoom): Page {
+  const headers = { "cache-control": `public, max-age=${KEYS_MAX_AGE_S}` };
+  return async () => ({ ...jsonAnswer(200, await auth.publicKeys()), headers });
 }

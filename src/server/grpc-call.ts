@@ -20,6 +20,7 @@ import { asBuffer, type GrpcStatus, toGrpcStatus, toMetadata } from "./grpc-meta
 import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
 import { undecodable, WHOLE_MESSAGE } from "./request-fault.ts";
+import type { Encoder } from "./served-service.ts";
 import { internalError, toConnectError } from "./status.ts";
 import { undoAnswer } from "./undo-answer.ts";
 
@@ -30,6 +31,8 @@ export interface GrpcMethod {
   readonly desc: DescMethod;
   /** Undefined where the service does not implement it. */
   readonly handler: ((request: unknown, context: GrpcContext) => unknown) | undefined;
+  /** Tried first on every answer. */
+  readonly encoder: Encoder | undefined;
   readonly streamsIn: boolean;
   readonly streamsOut: boolean;
 }
@@ -179,7 +182,10 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   }
 
   #encode(message: unknown): Buffer {
-    const { output } = this.#method.desc;
+    const { desc, encoder } = this.#method;
+    const encoded = encoder?.(message);
+    if (encoded !== undefined) return asBuffer(encoded);
+    const { output } = desc;
     return asBuffer(toBinary(output, create(output, message as MessageInitShape<DescMessage>)));
   }
 

@@ -1,6 +1,5 @@
 import { createServer, type Socket } from "node:net";
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   logVerbosity,
   type MethodDefinition,
@@ -18,7 +17,7 @@ import {
   listen,
   TCP_KEEP_ALIVE_MS,
 } from "./listen.ts";
-import type { ServedService } from "./served-service.ts";
+import type { Encoders, ServedService } from "./served-service.ts";
 
 export interface GrpcListenerOptions {
   readonly listen: ListenAddress;
@@ -62,12 +61,12 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
       },
     ],
   });
-  for (const { service, implementation } of options.services) {
+  for (const { service, implementation, encoders } of options.services) {
     const definitions: Record<string, MethodDefinition<Buffer, Buffer>> = {};
     for (const desc of service.methods) {
       const definition = define(desc);
       definitions[desc.name] = definition;
-      methods.set(definition.path, serve(desc, implementation));
+      methods.set(definition.path, serve(desc, implementation, encoders));
     }
     server.addService(definitions, {});
   }
@@ -102,11 +101,16 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
   };
 }
 
-function serve(desc: DescMethod, implementation: Partial<ServiceImpl<DescService>>): GrpcMethod {
+function serve(
+  desc: DescMethod,
+  implementation: ServedService["implementation"],
+  encoders: Encoders,
+): GrpcMethod {
   const handlers = implementation as Record<string, GrpcMethod["handler"]>;
   return {
     desc,
     handler: handlers[desc.localName]?.bind(implementation),
+    encoder: encoders[desc.localName],
     streamsIn: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
     streamsOut: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
   };

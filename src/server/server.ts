@@ -14,13 +14,15 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { ListenAddress, Listener } from "./listen.ts";
 import { type Probe, readiness } from "./readiness.ts";
 import { reflectionServices } from "./reflection.ts";
-import { type ServedService, served } from "./served-service.ts";
+import { type Encoders, type ServedService, served } from "./served-service.ts";
 
 export interface ServerOptions {
   readonly services: {
     readonly auth: Partial<ServiceImpl<typeof AuthService>>;
     readonly queue: Partial<ServiceImpl<typeof QueueService>>;
   };
+  /** For QueueService's hot answers on the gRPC listener. */
+  readonly queueEncoders?: Encoders;
   readonly grpcListen: ListenAddress;
   readonly httpListen: ListenAddress;
   readonly log: Log;
@@ -84,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function serviceList(
-  { services: { auth, queue }, log, maxRequestBytes }: ServerOptions,
+  { services: { auth, queue }, queueEncoders, log, maxRequestBytes }: ServerOptions,
   lifecycle: Lifecycle,
   ready: ReturnType<typeof readiness>,
 ): ServedService[] {
@@ -98,7 +100,7 @@ function serviceList(
   );
   return [
     served(AuthService, guard(AuthService, auth, options)),
-    served(QueueService, guard(QueueService, queue, options)),
+    served(QueueService, guard(QueueService, queue, options), queueEncoders),
     served(Health, guard(Health, health, infrastructure)),
     ...reflection.map(({ service, implementation }) =>
       served(service, guard(service, implementation, infrastructure)),

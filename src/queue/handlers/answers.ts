@@ -1,9 +1,15 @@
-import { fromJsonString, type MessageInitShape } from "@bufbuild/protobuf";
-import { durationFromMs, timestampFromMs, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { create, fromJsonString, type MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type Duration,
+  durationFromMs,
+  type Timestamp,
+  timestampFromMs,
+  ValueSchema,
+} from "@bufbuild/protobuf/wkt";
 import {
   type LeaseFailureSchema,
-  type PayloadSchema,
-  type TaskSchema,
+  type Payload as PayloadMessage,
+  PayloadSchema,
   TaskState,
 } from "../../../gen/usher/queue/v1/task_pb.ts";
 import type { Payload } from "../repository.ts";
@@ -11,10 +17,7 @@ import type { Failure } from "../settling.ts";
 import { type State, state } from "../transitions.ts";
 import type { TaskView } from "../views.ts";
 
-type TaskMessage = MessageInitShape<typeof TaskSchema>;
-type PayloadMessage = MessageInitShape<typeof PayloadSchema>;
-
-const states: Record<State, TaskState> = {
+export const taskStates: Record<State, TaskState> = {
   [state.NONE]: TaskState.UNSPECIFIED,
   [state.READY]: TaskState.READY,
   [state.DELAYED]: TaskState.DELAYED,
@@ -23,28 +26,88 @@ const states: Record<State, TaskState> = {
   [state.DONE]: TaskState.DONE,
 };
 
-export function taskMessage(task: TaskView): TaskMessage {
-  return {
-    ...(task.payload && { payload: payloadMessage(task.payload) }),
-    ...(task.payload?.attributes && { attributes: { ...task.payload.attributes } }),
-    tube: task.tube,
-    id: BigInt(task.id),
-    state: states[task.state],
-    attempt: task.attempt,
-    lease: task.lease,
-    fence: BigInt(task.fence),
-    priority: task.priority,
-    group: task.group,
-    dedupKey: task.dedupKey,
-    reason: task.reason,
-    createTime: timestampFromMs(task.createdAt),
-    ...(Number.isFinite(task.expiresAt) && { expireTime: timestampFromMs(task.expiresAt) }),
-    ...(Number.isFinite(task.leaseDeadline) && {
-      leaseExpireTime: timestampFromMs(task.leaseDeadline),
-    }),
-    ...(Number.isFinite(task.readyAt) && { readyTime: timestampFromMs(task.readyAt) }),
-    ...(Number.isFinite(task.ttrMs) && { ttr: durationFromMs(task.ttrMs) }),
-  };
+/**
+ * A task in an answer. Its fields are made when they are asked for: the codec of the hot messages
+ * reads the view instead and asks for none.
+ */
+export class TaskAnswer {
+  readonly view: TaskView;
+
+  constructor(view: TaskView) {
+    this.view = view;
+  }
+
+  get payload(): PayloadMessage | undefined {
+    return this.view.payload && payloadMessage(this.view.payload);
+  }
+
+  get attributes(): Record<string, string> {
+    return { ...this.view.payload?.attributes };
+  }
+
+  get tube(): string {
+    return this.view.tube;
+  }
+
+  get id(): bigint {
+    return BigInt(this.view.id);
+  }
+
+  get state(): TaskState {
+    return taskStates[this.view.state];
+  }
+
+  get attempt(): number {
+    return this.view.attempt;
+  }
+
+  get lease(): string {
+    return this.view.lease;
+  }
+
+  get fence(): bigint {
+    return BigInt(this.view.fence);
+  }
+
+  get priority(): number {
+    return this.view.priority;
+  }
+
+  get group(): string {
+    return this.view.group;
+  }
+
+  get dedupKey(): string {
+    return this.view.dedupKey;
+  }
+
+  get reason(): string {
+    return this.view.reason;
+  }
+
+  get createTime(): Timestamp {
+    return timestampFromMs(this.view.createdAt);
+  }
+
+  get expireTime(): Timestamp | undefined {
+    return finiteTime(this.view.expiresAt);
+  }
+
+  get leaseExpireTime(): Timestamp | undefined {
+    return finiteTime(this.view.leaseDeadline);
+  }
+
+  get readyTime(): Timestamp | undefined {
+    return finiteTime(this.view.readyAt);
+  }
+
+  get ttr(): Duration | undefined {
+    return Number.isFinite(this.view.ttrMs) ? durationFromMs(this.view.ttrMs) : undefined;
+  }
+}
+
+export function taskMessage(view: TaskView): TaskAnswer {
+  return new TaskAnswer(view);
 }
 
 export function failureMessage({
@@ -56,13 +119,19 @@ export function failureMessage({
   return { lease, reason: error.reason, message };
 }
 
-function payloadMessage({ format, value }: Payload): PayloadMessage {
+export function payloadMessage({ format, value }: Payload): PayloadMessage {
   switch (format) {
     case "data":
-      return { content: { case: "data", value: value as Uint8Array } };
+      return create(PayloadSchema, { content: { case: "data", value: value as Uint8Array } });
     case "text":
-      return { content: { case: "text", value: value as string } };
-    case "json":
-      return { content: { case: "json", value: fromJsonString(ValueSchema, value as string) } };
+      return create(PayloadSchema, { content: { case: "text", value: value as string } });
+    case "json": {
+      const json = fromJsonString(ValueSchema, value as string);
+      return create(PayloadSchema, { content: { case: "json", value: json } });
+    }
   }
+}
+
+function finiteTime(ms: number): Timestamp | undefined {
+  return Number.isFinite(ms) ? timestampFromMs(ms) : undefined;
 }
