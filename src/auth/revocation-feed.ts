@@ -49,6 +49,7 @@ export class RevocationFeed {
    */
   async *watch(cursor: string, signal: AbortSignal): AsyncGenerator<RevocationNews> {
     const given = readCursor(cursor);
+    this.#closed.signal.throwIfAborted();
     const last = await this.#repository.lastRevocation();
     // Sequences never go back, so a place that is yet to come was another database's.
     let after = given === undefined ? last : given > last ? 0 : given;

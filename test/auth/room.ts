@@ -13,6 +13,7 @@ import { pino } from "pino";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { createAuthService } from "../../src/auth/handlers/service.ts";
+import type { MailQueue } from "../../src/auth/mail-outbox.ts";
 import type { AuthRepository } from "../../src/auth/repository.ts";
 import { type AuthSettings, readAuthSettings } from "../../src/auth/settings.ts";
 import { parseConfig } from "../../src/config.ts";
@@ -40,6 +41,8 @@ export interface Room {
   readonly folder: string;
   /** Everything that was logged, as lines of JSON. */
   readonly logged: readonly string[];
+  /** What the key page shows. */
+  publicKeys(): Promise<object>;
 }
 
 export interface RoomGiven {
@@ -47,6 +50,7 @@ export interface RoomGiven {
   /** Settings other than those that Facebook's stand-in needs and the defaults. */
   readonly facebook?: Partial<AuthSettings["facebook"]>;
   readonly settings?: Partial<AuthSettings>;
+  readonly mailQueue?: MailQueue;
 }
 
 /** What AuthService is told by an operator who sets nothing. */
@@ -83,9 +87,10 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
     ...given.facebook,
   };
   const keys = openKeyStore(folder);
+  const mail = given.mailQueue && { mailQueue: given.mailQueue };
   // A hash that costs next to nothing, since tests make many.
   const settings = { ...defaults, passwordMemoryKiB: 64, facebook, ...given.settings };
-  const auth = createAuthService({ repository, keys, settings, clock, log });
+  const auth = createAuthService({ repository, keys, settings, clock, log, ...mail });
   t.after(async () => {
     await auth.close();
     await graph.close();
@@ -99,7 +104,9 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
         interceptors: [
           (next) => async (request) => {
             try {
-              return await next(request);
+              const response = await next(request);
+              if (!response.stream) return response;
+              return { ...response, message: withConnectErrors(response.message) };
             } catch (error) {
               throw toConnectError(error);
             }
@@ -109,7 +116,16 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
     },
   );
   const client = createClient(AuthService, transport);
-  return { client, repository, graph, clock, folder, logged };
+  const { publicKeys } = auth;
+  return { client, repository, graph, clock, folder, logged, publicKeys };
+}
+
+async function* withConnectErrors<T>(messages: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw toConnectError(error);
+  }
 }
 
 /** Walks the provider's login page as a browser does. */
