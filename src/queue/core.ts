@@ -190,6 +190,12 @@ export class Core {
     lease.holder?.leaseEnded(lease);
   }
 
+  /** A leased task gets another state: its group can go on with the next. */
+  freeGroup(tube: Tube, slot: number): void {
+    tube.order.free(slot);
+    this.touch(tube);
+  }
+
   /** Undoes `endLease`: the change that ended it was not kept. */
   restoreLease(lease: Lease): void {
     this.leases.set(lease.token, lease);
@@ -215,7 +221,7 @@ export class Core {
   discard(tube: Tube, slot: number): void {
     const lease = this.table.lease[slot];
     if (lease !== undefined) this.endLease(lease);
-    if (this.table.state[slot] === state.LEASED) tube.order.free(slot);
+    if (this.table.state[slot] === state.LEASED) this.freeGroup(tube, slot);
     const key = this.table.key[slot] as number;
     this.forget(tube, slot);
     if (tube.temporary) return;

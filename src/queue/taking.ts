@@ -116,7 +116,7 @@ export class Taking {
       core.endLease(lease);
       (core.table.attempts[slot] as number)--;
       core.setState(tube, slot, "giveBack", state.READY);
-      tube.order.free(slot);
+      core.freeGroup(tube, slot);
       core.place(tube, slot);
       core.announce(tube, slot, "RELEASED");
     }

@@ -41,7 +41,7 @@ export class TaskChanges {
         if (change === "EXPIRED") tube.expired++;
         else if (change !== undefined) tube.done++;
         if (change !== undefined) core.announce(tube, slot, change);
-        if (lease !== undefined) tube.order.free(slot);
+        if (lease !== undefined) core.freeGroup(tube, slot);
         core.setState(tube, slot, event, state.DONE);
         core.forget(tube, slot);
       },
@@ -67,7 +67,7 @@ export class TaskChanges {
       commit: () => {
         core.setProgress(slot, progress);
         core.setState(tube, slot, event, to);
-        if (lease !== undefined) tube.order.free(slot);
+        if (lease !== undefined) core.freeGroup(tube, slot);
         if (core.unhold(tube, slot)) core.announce(tube, slot, change);
       },
       undo: () => this.#restore(tube, slot, lease),

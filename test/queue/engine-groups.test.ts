@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { TaskView } from "../../src/queue/views.ts";
 import { idsOf, type RunningEngine, startEngine } from "./running-engine.ts";
 
 const a = { group: "a" };
@@ -148,12 +149,21 @@ describe("a group", () => {
     assert.deepEqual(idsOf(again), idsOf(taken));
   });
 
-  test("waiters are served when a group comes free", async (t) => {
-    const q = await startEngine(t);
-    await withTasks(q, a, a);
-    const first = await q.takeOne("t");
-    const waiting = q.take("t", { waitMs: 1_000 });
-    await q.ack(first);
-    assert.deepEqual(idsOf(await waiting), [2]);
-  });
+  const leave: Record<string, (q: RunningEngine, task: TaskView) => Promise<unknown>> = {
+    "is acked": (q, task) => q.ack(task),
+    "is buried": (q, task) => q.bury(task),
+    "is released with a delay": (q, task) => q.release(task, 1_000),
+    "is deleted": (q, task) => q.engine.deleteTask("t", task.id),
+  };
+  for (const [how, leaving] of Object.entries(leave)) {
+    test(`those who wait get its next task when the leased one ${how}`, async (t) => {
+      const q = await startEngine(t);
+      await withTasks(q, a, a);
+      const first = await q.takeOne("t");
+      const waiting = q.take("t", { waitMs: 60_000 });
+      await leaving(q, first);
+      await q.step(60_000);
+      assert.deepEqual(idsOf(await waiting), [2]);
+    });
+  }
 });
