@@ -49,12 +49,15 @@ export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): At
     if (waiting.size >= MOST_WAITING) {
       throw new UsherError("OVERLOADED", { retryAfterMs: LOOK_AGAIN_MS });
     }
+    signal?.throwIfAborted();
     const { promise, resolve } = Promise.withResolvers<void>();
-    waiting.add(resolve);
-    const cancel = clock.after(LOOK_AGAIN_MS, resolve);
-    signal?.addEventListener("abort", () => resolve(), { once: true });
+    const goOn = (): void => resolve();
+    waiting.add(goOn);
+    signal?.addEventListener("abort", goOn);
+    const cancel = clock.after(LOOK_AGAIN_MS, goOn);
     await promise;
-    waiting.delete(resolve);
+    waiting.delete(goOn);
+    signal?.removeEventListener("abort", goOn);
     cancel();
   }
 

@@ -27,12 +27,18 @@ export async function changePassword(
   const { userId, keepSessionToken, signal } = request;
   const user = await repository.findCredentials({ userId });
   if (user === undefined) throw new UsherError("USER_NOT_FOUND");
+  const failure = "password_change_failed";
+  if (user.state !== "active") {
+    const reason = "USER_NOT_ACTIVE";
+    await repository.recordEvent({ type: failure, userId, reason, time: clock.now() });
+    throw new UsherError(reason);
+  }
   const attempt = {
     user: { userId },
     account: user.email?.key ?? userId,
     password: request.oldPassword,
     origin: { device: "", address: "" },
-    failure: "password_change_failed",
+    failure,
     signal,
   } as const;
   await tryPassword(room, attempt, async ({ attemptId, credentials: { email, passwordHash } }) => {
