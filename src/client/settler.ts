@@ -11,6 +11,8 @@ export interface Settlement {
   readonly reason?: string;
   /** Of a touch, in milliseconds. */
   readonly extendMs?: number;
+  /** Whether it was sent before and not answered: it may have been carried out then. */
+  readonly repeated?: boolean;
   /** Called with the answer; undefined: it is done. */
   readonly answered?: (error: UsherClientError | undefined) => void;
 }
@@ -117,8 +119,11 @@ export class Settler {
       this.#answered(settlements, await sink.settle(settlements));
     } catch (error) {
       // Sinks reject with nothing else.
-      if (this.#options.again) this.#gathered.push(...settlements);
-      else this.#drop(settlements, error as UsherClientError);
+      if (this.#options.again) {
+        for (const each of settlements) this.#gathered.push({ ...each, repeated: true });
+      } else {
+        this.#drop(settlements, error as UsherClientError);
+      }
     }
     if (sink === this.#sink) this.#underWay--;
     if (this.#gathered.length > 0) this.#flushSoon();

@@ -22,7 +22,10 @@ export class Task {
     return this.#message.id;
   }
 
-  /** What it carries, as it was put: bytes, text or a JSON value; see `payloadKind`. */
+  /**
+   * What it carries, as it was put: bytes, text or a JSON value; see `payloadKind`. Bytes are a view
+   * of the message that the task came in with others: copy what is to be kept for long.
+   */
   get payload(): PayloadValue {
     // A task that a worker was given always has one.
     this.#payload ??= fromPayload(this.#message.payload) as PayloadValue;

@@ -225,9 +225,11 @@ export class Worker implements AsyncDisposable {
   }
 
   #settlementFailed(settlement: Settlement, error: UsherClientError): void {
-    const { held, kind, delayMs, reason = "" } = settlement;
+    const { held, kind, delayMs, reason = "", repeated } = settlement;
     if (kind === "touch") {
       if (error.reason === "LEASE_LOST") this.#lose(held, error);
+    } else if (repeated && error.reason === "LEASE_LOST") {
+      // As a rule the first try came through; if not, the task comes again.
     } else if (delayMs !== undefined && error.reason === "INVALID_PARAMS") {
       // The tube's kind has no delays.
       this.#settler.add({ held, kind, reason });
