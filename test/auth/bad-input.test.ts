@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { REDIRECT_URI, refused, startRoom } from "./room.ts";
+import { REDIRECT_URI, refused, signInAtFacebook, startRoom } from "./room.ts";
 
 const begin = { provider: "facebook", redirectUri: REDIRECT_URI };
 const end = { provider: "facebook", code: "code", state: "state" };
@@ -65,6 +65,22 @@ describe("A request with one bad field is INVALID_PARAMS, naming the field:", ()
     }
     assert.deepEqual(graph.asked, []);
     await refused(client.socialAuth({ ...end, state }), "WRONG_AUTH_CODE");
+  });
+
+  test("LinkSocialAccount, whose state and code stay good", async (t) => {
+    const room = await startRoom(t);
+    const { client, graph } = room;
+    const token = await signInAtFacebook(room);
+    const { state } = await client.getSocialAuthUrl(begin);
+    const before = graph.asked.length;
+    for (const { field, request } of badEnds) {
+      const { device, address, ...rest } = { device: "", address: "", ...request };
+      if (device !== "" || address !== "") continue;
+      const goodState = rest.state === end.state ? { ...rest, state } : rest;
+      await refused(client.linkSocialAccount({ ...goodState, token }), "INVALID_PARAMS", field);
+    }
+    assert.equal(graph.asked.length, before);
+    await refused(client.linkSocialAccount({ ...end, state, token }), "WRONG_AUTH_CODE");
   });
 
   test("GetUser", async (t) => {
