@@ -8,7 +8,7 @@ export interface QueueLimits {
 
 /** How long a lease lasts that has neither a ttr nor a session. */
 export const DEFAULT_LEASE_MS = 60_000;
-/** A Take stops growing at so many bytes of payload, below what gRPC clients accept by default. */
-export const MAX_TAKE_BYTES = 3 * 1024 * 1024;
+/** No time is set further away: 9999 is the last year that JSON's timestamps have. */
+export const LATEST_MS = Date.UTC(9999, 0, 1);
 /** Tasks, leases and ids in one call. */
 export const MAX_BATCH = 10_000;

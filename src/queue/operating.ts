@@ -1,6 +1,6 @@
 import { UsherError } from "../errors.ts";
+import { AnswerRoom } from "./answer-room.ts";
 import type { Core } from "./core.ts";
-import { MAX_TAKE_BYTES } from "./limits.ts";
 import type { Step, TaskChanges } from "./task-changes.ts";
 import { canHappen, type State, state } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
@@ -35,13 +35,12 @@ export class Operating {
   async list(tube: Tube, which: State | undefined, after: number, size: number): Promise<TaskPage> {
     const { table } = this.#core;
     const slots: number[] = [];
-    let bytes = 0;
+    const room = new AnswerRoom(this.#core, tube);
     let more = false;
     tube.log.walk(after + 1, (slot) => {
       const is = table.state[slot];
       if (is === state.NONE || (which !== undefined && is !== which)) return true;
-      bytes += table.size[slot] as number;
-      if (slots.length === size || (bytes > MAX_TAKE_BYTES && slots.length > 0)) {
+      if (slots.length === size || !room.add(slot)) {
         more = true;
         return false;
       }
@@ -63,9 +62,7 @@ export class Operating {
       const slot = tube.buried.peek();
       if (slot === undefined) break;
       const progress = this.#changes.progressOf(slot);
-      // READY at once, also if it was buried while it was delayed.
-      const readyAt = Math.min(progress.readyAt, this.#core.clock.now());
-      const kicked = { ...progress, buried: false, readyAt, attempts: 0, reason: "" };
+      const kicked = { ...progress, buried: false, readyAt: 0, attempts: 0, reason: "" };
       steps.push(this.#changes.move(tube, slot, "kick", state.READY, kicked, "KICKED"));
     }
     await this.#changes.run(steps);

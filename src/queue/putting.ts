@@ -11,7 +11,7 @@ import { type TaskView, viewOf } from "./views.ts";
 /** What a put asks for. What is undefined takes the tube's default. */
 export interface NewTask {
   readonly payload: Payload;
-  /** Bytes of payload and attributes. */
+  /** Bytes that payload and attributes take in an answer. */
   readonly size: number;
   readonly priority: number | undefined;
   readonly delayMs: number | undefined;
@@ -36,6 +36,11 @@ export interface PutOutcome {
   readonly ids: number[];
   /** Positions of tasks whose dedup key was taken; their ids are the first ones'. */
   readonly duplicates: number[];
+  /**
+   * Of a put of one: the task as it was when that became durable, or, of a duplicate, the first as
+   * it is; undefined if that is gone.
+   */
+  task: TaskView | undefined;
 }
 
 /** A put that waits for room. */
@@ -80,13 +85,6 @@ export class Putting {
       if (!tube.hasRoomFor(this.#needed(tube, first.tasks))) return;
       first.admit();
     }
-  }
-
-  /** The put task as it is now; just id and tube of a duplicate whose first is gone. */
-  view(tubeName: string, id: number): TaskView | undefined {
-    const tube = this.#core.tubes.get(tubeName);
-    const slot = tube?.log.find(id) ?? -1;
-    return tube === undefined || slot === -1 ? undefined : viewOf(this.#core, tube, slot);
   }
 
   #canAdmit(tube: Tube, tasks: readonly NewTask[]): boolean {
@@ -143,7 +141,11 @@ export class Putting {
 
   #admitNow(tube: Tube, tasks: readonly NewTask[]): Promise<PutOutcome> {
     const core = this.#core;
-    const admission: Admission = { slots: [], outcome: { ids: [], duplicates: [] }, firsts: [] };
+    const admission: Admission = {
+      slots: [],
+      outcome: { ids: [], duplicates: [], task: undefined },
+      firsts: [],
+    };
     const now = core.clock.now();
     for (const [index, task] of tasks.entries()) {
       const first = task.dedupKey === "" ? undefined : tube.dedup.get(task.dedupKey);
@@ -179,7 +181,7 @@ export class Putting {
     table.key[slot] = numbers.key();
     table.id[slot] = id;
     table.createdAt[slot] = now;
-    table.readyAt[slot] = now + delayMs;
+    table.readyAt[slot] = delayMs === 0 ? 0 : now + delayMs;
     table.expiresAt[slot] = now + delayMs + ttlMs;
     table.ttrMs[slot] = ttrMs === Infinity ? ttlMs : ttrMs;
     table.tube[slot] = tube.number;
@@ -238,7 +240,16 @@ export class Putting {
     if (tube.gone) reject(new UsherError("TUBE_NOT_FOUND"));
     else if (admission.firsts.some((first) => first.failed)) {
       reject(new UsherError("STORAGE_UNAVAILABLE", { retryAfterMs: 1_000 }));
-    } else resolve(admission.outcome);
+    } else {
+      if (admission.outcome.ids.length === 1) this.#show(tube, admission.outcome);
+      resolve(admission.outcome);
+    }
+  }
+
+  /** Before anyone who waits is served. */
+  #show(tube: Tube, outcome: PutOutcome): void {
+    const slot = tube.log.find(outcome.ids[0] as number);
+    if (slot !== -1) outcome.task = viewOf(this.#core, tube, slot);
   }
 
   #takeBack(tube: Tube, slot: number): void {

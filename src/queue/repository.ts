@@ -58,7 +58,7 @@ export interface TaskProgress {
   /** The store's handle of the task: unique in the store, growing with every put. */
   readonly key: number;
   readonly buried: boolean;
-  /** When its delay is over; at or before the put time if there is none. */
+  /** When its delay is over; 0 where it has none. */
   readonly readyAt: number;
   readonly expiresAt: number;
   readonly attempts: number;
@@ -77,7 +77,7 @@ export interface TaskRecord extends TaskProgress {
   readonly group: string;
   /** Empty: none. */
   readonly dedupKey: string;
-  /** Bytes of payload and attributes. */
+  /** Bytes that payload and attributes take in an answer. */
   readonly size: number;
 }
 

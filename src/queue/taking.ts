@@ -1,8 +1,9 @@
 import { UsherError } from "../errors.ts";
+import { AnswerRoom } from "./answer-room.ts";
 import type { Core } from "./core.ts";
 import type { Alarm } from "./deadlines.ts";
 import { type Lease, type LeaseHolder, LeaseTokens } from "./leases.ts";
-import { DEFAULT_LEASE_MS, MAX_TAKE_BYTES } from "./limits.ts";
+import { DEFAULT_LEASE_MS } from "./limits.ts";
 import type { Link } from "./linked-list.ts";
 import type { Session, Sessions, SessionUser } from "./sessions.ts";
 import { state } from "./transitions.ts";
@@ -83,7 +84,7 @@ export class Taking {
     if (tube.pausedUntil !== 0) return leases;
     const { table, clock } = this.#core;
     const now = clock.now();
-    let bytes = 0;
+    const room = new AnswerRoom(this.#core, tube);
     while (leases.length < maxTasks) {
       const slot = tube.order.peek();
       if (slot === -1) break;
@@ -91,8 +92,7 @@ export class Taking {
         this.#expire(tube, slot);
         continue;
       }
-      bytes += table.size[slot] as number;
-      if (bytes > MAX_TAKE_BYTES && leases.length > 0) break;
+      if (!room.add(slot)) break;
       leases.push(this.#leaseNext(tube, now, session, holder));
     }
     return leases;

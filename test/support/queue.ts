@@ -158,13 +158,18 @@ export function texts(tasks: readonly Task[]): string[] {
 /** A length of time for a request, from milliseconds. */
 export const ms = durationFromMs;
 
+/** A time of a message in milliseconds since the Unix epoch. */
+export function atMs(time: { seconds: bigint; nanos: number } | undefined): number {
+  assert.ok(time, "the time is set");
+  return Number(time.seconds) * 1_000 + time.nanos / 1e6;
+}
+
 /** Milliseconds between two times of messages. */
 export function msBetween(
-  from: { seconds: bigint; nanos: number } | undefined,
-  to: { seconds: bigint; nanos: number } | undefined,
+  ...times: [Parameters<typeof atMs>[0], Parameters<typeof atMs>[0]]
 ): number {
-  assert.ok(from && to);
-  return Number(to.seconds - from.seconds) * 1_000 + (to.nanos - from.nanos) / 1e6;
+  const [from, to] = times.map(atMs) as [number, number];
+  return to - from;
 }
 
 /** Resolves when the probe holds; how long that takes is the machine's affair. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { TaskState } from "../../gen/usher/queue/v1/task_pb.ts";
 import {
   failure,
@@ -210,20 +211,32 @@ for (const way of streamWays) {
       );
     });
 
-    test("with a session its end releases nothing, and the open stream keeps the session", async (t) => {
+    test("with a session its end releases nothing", async (t) => {
       const q = await start(t, way);
       await putMany(q, "jobs", 1);
-      const { session } = await q.client.openSession({ ttl: ms(1_000) });
+      const { session } = await q.client.openSession({});
       const worker = q.work({ tubes: ["jobs"], session: session?.id ?? "" });
       const [task] = await worker.take(1);
       assert.equal(task?.leaseExpireTime, undefined, "it lasts as long as the session");
-      await new Promise((resolve) => setTimeout(resolve, 1_500));
-      assert.deepEqual(await q.counts("jobs"), { leased: 1 });
+      await q.waiting("jobs", 1);
       worker.cancel();
       await q.waiting("jobs", 0);
       assert.deepEqual(await q.counts("jobs"), { leased: 1 });
       await q.client.ack({ lease: task?.lease ?? "" });
-      assert.deepEqual(await q.counts("jobs"), {});
+    });
+
+    test("an open stream keeps its session, however long that is silent", async (t) => {
+      const q = await start(t, way);
+      await putMany(q, "jobs", 1);
+      const { session } = await q.client.openSession({ ttl: ms(1_000) });
+      const worker = q.work({ tubes: ["jobs"], session: session?.id ?? "" });
+      await worker.take(1);
+      await sleep(1_500);
+      assert.deepEqual(await q.counts("jobs"), { leased: 1 });
+      worker.cancel();
+      await q.becomes("jobs", { ready: 1 });
+      const gone = q.client.renewSession({ session: session?.id ?? "" });
+      assert.equal(await failure(gone), "NotFound SESSION_NOT_FOUND");
     });
 
     test("a first message that is no good start ends the stream with its reason", async (t) => {

@@ -6,15 +6,18 @@ import type {
 } from "../../../gen/usher/queue/v1/task_pb.ts";
 import { TaskState } from "../../../gen/usher/queue/v1/task_pb.ts";
 import { invalid, UsherError } from "../../errors.ts";
-import { durationMs, positiveDurationMs, textOf } from "../../fields.ts";
+import { durationMs, pageStart, positiveDurationMs, textOf } from "../../fields.ts";
 import { MAX_BATCH } from "../limits.ts";
 import type { NewTask } from "../putting.ts";
 import type { Payload } from "../repository.ts";
 import { type State, state } from "../transitions.ts";
+import { jsonBytes } from "./json-bytes.ts";
 
 const TUBE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 const KEY_BYTES = 256;
 const REASON_BYTES = 4_096;
+/** What an attribute takes in an answer beside its own bytes. */
+const ATTRIBUTE_OVERHEAD_BYTES = 8;
 /** Longer than any session id or lease that was ever given out. */
 const TOKEN_BYTES = 256;
 
@@ -56,6 +59,20 @@ export function countUpTo(field: string, count: number, most: number, byDefault:
   return count === 0 ? byDefault : count;
 }
 
+/** The id to go on after in a list by ids; 0 at its start. */
+export function pageStartId(field: string, token: string): number {
+  const after = pageStart(field, token) ?? 0;
+  if (typeof after === "number" && after >= 0) return after;
+  throw invalid(field, "is not a token of this list");
+}
+
+/** The name to go on after in a list by names; empty at its start. */
+export function pageStartName(field: string, token: string): string {
+  const after = pageStart(field, token) ?? "";
+  if (typeof after === "string") return after;
+  throw invalid(field, "is not a token of this list");
+}
+
 /** The state that a list is about; undefined: any. */
 export function stateFilter(field: string, wanted: TaskState): State | undefined {
   switch (wanted) {
@@ -84,9 +101,11 @@ export function newTask(
 ): NewTask {
   if (task === undefined) throw invalid(field, "is required");
   const payload = payloadOf(`${field}.payload`, task.payload, task.attributes);
-  const size = sizeOf(payload);
-  if (size > maxBytes) {
-    const description = `is ${size} bytes with its attributes, and the limit is ${maxBytes}`;
+  const attributes = attributeBytes(payload.attributes);
+  const bytes = contentBytes(payload, task.payload) + attributes.bytes;
+  if (bytes > maxBytes) {
+    const form = payload.format === "json" ? " as protobuf" : "";
+    const description = `is ${bytes} bytes${form} with its attributes, and the limit is ${maxBytes}`;
     throw new UsherError("PAYLOAD_TOO_LARGE", {
       message: `${field}.payload: ${description}`,
       violations: [{ field: `${field}.payload`, description }],
@@ -94,7 +113,7 @@ export function newTask(
   }
   return {
     payload,
-    size,
+    size: bytes + attributes.count * ATTRIBUTE_OVERHEAD_BYTES,
     priority: task.priority,
     delayMs: durationMs(`${field}.delay`, task.delay),
     ttlMs: positiveDurationMs(`${field}.ttl`, task.ttl),
@@ -132,13 +151,21 @@ function payloadOf(
   }
 }
 
-function sizeOf({ value, attributes }: Payload): number {
-  let size = typeof value === "string" ? Buffer.byteLength(value) : value.byteLength;
-  if (attributes === undefined) return size;
+function contentBytes({ value }: Payload, message: PayloadMessage | undefined): number {
+  const bytes = typeof value === "string" ? Buffer.byteLength(value) : value.byteLength;
+  const content = message?.content;
+  return content?.case === "json" ? Math.max(bytes, jsonBytes(content.value)) : bytes;
+}
+
+function attributeBytes(attributes: Payload["attributes"]): { bytes: number; count: number } {
+  let bytes = 0;
+  let count = 0;
+  if (attributes === undefined) return { bytes, count };
   for (const [key, text] of Object.entries(attributes)) {
-    size += Buffer.byteLength(key) + Buffer.byteLength(text);
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(text);
+    count++;
   }
-  return size;
+  return { bytes, count };
 }
 
 function hasAny(attributes: Record<string, string>): boolean {

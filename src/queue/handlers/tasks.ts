@@ -1,7 +1,7 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import { invalid } from "../../errors.ts";
-import { durationMs, pageSize, pageStart, pageToken, positiveDurationMs } from "../../fields.ts";
+import { durationMs, pageSize, pageToken, positiveDurationMs } from "../../fields.ts";
 import { undelivered } from "../../undelivered.ts";
 import { MAX_BATCH } from "../limits.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
@@ -10,6 +10,7 @@ import {
   countUpTo,
   leaseToken,
   newTask,
+  pageStartId,
   reasonText,
   sessionId,
   stateFilter,
@@ -45,11 +46,10 @@ export function taskHandlers({ engine, maxTaskBytes }: QueueHandlerOptions): Tas
       const waitMs = durationMs("wait", request.wait) ?? 0;
       const signal = signalFor(waitMs, context);
       const outcome = await engine.put(tube, [task], { waitMs, signal, field: () => "task" });
-      const id = outcome.ids[0] as number;
-      const there = engine.putTask(tube, id);
+      const { ids, duplicates, task: put } = outcome;
       return {
-        task: there === undefined ? { tube, id: BigInt(id) } : taskMessage(there),
-        duplicate: outcome.duplicates.length > 0,
+        task: put === undefined ? { tube, id: BigInt(ids[0] as number) } : taskMessage(put),
+        duplicate: duplicates.length > 0,
       };
     },
 
@@ -127,7 +127,7 @@ export function taskHandlers({ engine, maxTaskBytes }: QueueHandlerOptions): Tas
 
     async listTasks(request) {
       const size = pageSize("page_size", request.pageSize);
-      const after = Number(pageStart("page_token", request.pageToken) ?? 0);
+      const after = pageStartId("page_token", request.pageToken);
       const page = await engine.listTasks(
         tubeName("tube", request.tube),
         stateFilter("state", request.state),

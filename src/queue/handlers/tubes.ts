@@ -1,8 +1,8 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import { invalid } from "../../errors.ts";
-import { pageSize, pageStart, pageToken, positiveDurationMs } from "../../fields.ts";
-import { tubeName } from "./requests.ts";
+import { pageSize, pageToken, positiveDurationMs } from "../../fields.ts";
+import { pageStartName, tubeName } from "./requests.ts";
 import type { QueueHandlerOptions } from "./service.ts";
 import {
   changedSettings,
@@ -38,7 +38,7 @@ export function tubeHandlers({ engine, clock }: QueueHandlerOptions): TubeHandle
 
     listTubes(request) {
       const size = pageSize("page_size", request.pageSize);
-      const after = String(pageStart("page_token", request.pageToken) ?? "");
+      const after = pageStartName("page_token", request.pageToken);
       const { tubes, more } = engine.listTubes(after, size);
       const last = tubes.at(-1);
       return {
