@@ -31,7 +31,8 @@ const MOST_WAITING = 256;
 export function createPasswordHasher(
   cost: Argon2Cost,
   gate: Gate = createGate({
-    atOnce: Math.min(MOST_AT_ONCE, availableParallelism()),
+    // A core stays free, too: else a storm of sign-ins would slow down every other call.
+    atOnce: Math.max(1, Math.min(MOST_AT_ONCE, availableParallelism() - 1)),
     waiting: MOST_WAITING,
   }),
 ): PasswordHasher {
