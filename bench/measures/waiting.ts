@@ -50,6 +50,7 @@ async function restarts(bench: Bench, full: Usher, tasks: string): Promise<Row[]
 /** Payloads are not cached here, so what is left is what a task takes in the engine. */
 async function memory(empty: Usher, full: Usher, count: number): Promise<Row[]> {
   const [without, withTasks] = [await empty.memory(), await full.memory()];
+  if (without === undefined || withTasks === undefined) throw new Error("an Usher has ended");
   const held = withTasks.heapUsed + withTasks.external - without.heapUsed - without.external;
   const shared = { measure: "memory a waiting task", unit: "bytes", durable: USHER_DURABLE };
   const rows = [

@@ -84,11 +84,15 @@ export class Usher {
     return performance.now() - startedAt;
   }
 
-  /** What it holds after its garbage is collected. */
-  memory(): Promise<Memory> {
+  /** What it holds after its garbage is collected; undefined if it ends meanwhile. */
+  memory(): Promise<Memory | undefined> {
+    const { child } = this.#program;
     return new Promise((resolve) => {
-      this.#program.child.once("message", (memory) => resolve(memory as Memory));
-      this.#program.child.send("memory");
+      child.once("message", (memory) => resolve(memory as Memory));
+      child.once("exit", () => resolve(undefined));
+      child.send("memory", (error) => {
+        if (error !== null) resolve(undefined);
+      });
     });
   }
 
