@@ -96,8 +96,10 @@ export type CompleteRegistrationRequest = Message<"usher.auth.v1.CompleteRegistr
   code: string;
 
   /**
-   * The user's password: 8 to 256 code points after NFKC, and as strong as the server's setting
-   * asks. Anything less, and nothing at all, is WEAK_PASSWORD.
+   * The user's password: as long and as strong as the server's setting asks
+   * (`auth.password_strength`; by default 8 code points of two groups, and none that everybody
+   * knows). Anything less, and nothing at all, is WEAK_PASSWORD; more than 256 code points are
+   * INVALID_PARAMS. It is taken in NFKC.
    *
    * @generated from field: string password = 3;
    */
@@ -341,7 +343,7 @@ export type ChangePasswordRequest = Message<"usher.auth.v1.ChangePasswordRequest
   userId: string;
 
   /**
-   * The password so far, required.
+   * The password so far, required, at most 4 KiB.
    *
    * @generated from field: string old_password = 2;
    */
@@ -642,7 +644,9 @@ export type ImportedUser = Message<"usher.auth.v1.ImportedUser"> & {
 
   /**
    * The password's hash, never the password: argon2id, bcrypt, scrypt or pbkdf2 in PHC or modular
-   * crypt form, or authman's sha256. Hashed anew at the first sign-in. Empty: no password.
+   * crypt form, or authman's sha256 as 64 hexadecimal digits, salted with `user_id`, or as
+   * `$sha256$<salt>$<digits>`. One that would take too long to check is refused. Hashed anew at the
+   * first sign-in. Empty: no password.
    *
    * @generated from field: string password_hash = 3;
    */

@@ -43,7 +43,8 @@ export type ListAuditEventsRequest = Message<"usher.auth.v1.ListAuditEventsReque
   userId: string;
 
   /**
-   * Only events at this time or after. Not set: from the first.
+   * Only events at this time or after. Not set: from the first that is still kept
+   * (`auth.audit_life`, a year by default).
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */

@@ -39,7 +39,7 @@ export const file_usher_auth_v1_auth: GenFile = /*@__PURE__*/
  *     LAST_SIGN_IN_METHOD
  *   UNAUTHENTICATED: NOT_AUTHENTICATED, WRONG_SESSION_SIGN, WRONG_PASSWORD,
  *     WRONG_ACTIVATION_CODE, WRONG_RESTORE_TOKEN, WRONG_AUTH_CODE, WRONG_STATE
- *   RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS (with a `RetryInfo`)
+ *   RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS, OVERLOADED (with a `RetryInfo`)
  *   UNAVAILABLE: SOCIAL_AUTH_ERROR, SHUTTING_DOWN, STORAGE_UNAVAILABLE
  *
  * Emails: trimmed, at most 254 characters, and compared without regard to letter case.
@@ -70,7 +70,7 @@ export const AuthService: GenService<{
    * Retry: safe. USER_ALREADY_ACTIVE to a repeat means that the first try came through.
    * WEAK_PASSWORD leaves the code good.
    * Errors: WRONG_ACTIVATION_CODE (wrong, void or over, or the email is unknown),
-   * USER_ALREADY_ACTIVE, WEAK_PASSWORD.
+   * USER_ALREADY_ACTIVE, WEAK_PASSWORD, OVERLOADED (as SignIn).
    *
    * @generated from rpc usher.auth.v1.AuthService.CompleteRegistration
    */
@@ -125,7 +125,7 @@ export const AuthService: GenService<{
    *
    * Retry: not blindly. If the first try came through, a repeat is WRONG_PASSWORD and counts.
    * Errors: USER_NOT_FOUND, USER_NOT_ACTIVE, WRONG_PASSWORD (also for a user without a password),
-   * WEAK_PASSWORD, TOO_MANY_ATTEMPTS (as SignIn).
+   * WEAK_PASSWORD, TOO_MANY_ATTEMPTS and OVERLOADED (as SignIn).
    *
    * @generated from rpc usher.auth.v1.AuthService.ChangePassword
    */
@@ -157,7 +157,7 @@ export const AuthService: GenService<{
    * Retry: not blindly. The token works once, so a repeat of a try that came through is
    * WRONG_RESTORE_TOKEN. WEAK_PASSWORD leaves the token good.
    * Errors: WRONG_RESTORE_TOKEN (wrong, void, used or over, or the email is unknown),
-   * WEAK_PASSWORD.
+   * WEAK_PASSWORD, OVERLOADED (as SignIn).
    *
    * @generated from rpc usher.auth.v1.AuthService.CompletePasswordReset
    */
@@ -227,12 +227,14 @@ export const AuthService: GenService<{
   /**
    * Signs an end user in by email and password: for a sign-in form. Opens a session. Ten failures
    * for an email (known or not) or 100 from an address within 15 minutes lock it: then the right
-   * password is refused too.
+   * password is refused too, until the oldest of these failures is 15 minutes old, or until a
+   * password reset, which unlocks the email. An IPv6 address counts with its /64.
    *
    * Retry: safe, but a session is opened for each try that came through, and failures count.
    * Errors: WRONG_PASSWORD (a wrong password, an unknown email and a pending user alike),
    * USER_NOT_ACTIVE (deactivated, and the password was right), TOO_MANY_ATTEMPTS (locked; its
-   * `RetryInfo` says for how long).
+   * `RetryInfo` says for how long), OVERLOADED (too many passwords wait to be checked; nothing was
+   * counted).
    *
    * @generated from rpc usher.auth.v1.AuthService.SignIn
    */

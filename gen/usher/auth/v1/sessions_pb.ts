@@ -103,7 +103,7 @@ export type SignInRequest = Message<"usher.auth.v1.SignInRequest"> & {
   email: string;
 
   /**
-   * The password, required.
+   * The password, required, at most 4 KiB.
    *
    * @generated from field: string password = 2;
    */
