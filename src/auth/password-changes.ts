@@ -1,7 +1,8 @@
 import { UsherError } from "../errors.ts";
-import { type AccountRoom, withFailureEvent } from "./accounts.ts";
+import { type AccountRoom, userIdOf } from "./accounts.ts";
 import { tryPassword } from "./password-tries.ts";
 import { checkNewPassword } from "./passwords/strength.ts";
+import { withRefusalEvent } from "./refusals.ts";
 import type { Email } from "./repository.ts";
 import { hashToken, randomSecret } from "./tokens.ts";
 
@@ -117,7 +118,9 @@ export function completePasswordReset(
 ): Promise<void> {
   const { repository, settings, hasher, mail, clock } = room;
   const { email, resetToken, signal } = request;
-  return withFailureEvent(room, "password_reset_failed", email.key, async () => {
+  const describe = async () =>
+    ({ type: "password_reset_failed", userId: await userIdOf(room, email.key) }) as const;
+  return withRefusalEvent(room, describe, async () => {
     const token = { emailKey: email.key, tokenHash: hashToken(resetToken) };
     // Asked first, so that nobody makes the server hash passwords without a good token.
     if (!(await repository.checkResetToken({ ...token, now: clock.now() }))) {

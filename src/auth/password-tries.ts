@@ -1,6 +1,7 @@
 import { UsherError } from "../errors.ts";
-import { type AccountRoom, isRefusal } from "./accounts.ts";
+import type { AccountRoom } from "./accounts.ts";
 import type { Attempt } from "./attempts.ts";
+import { isRefusal } from "./refusals.ts";
 import type { Credentials, NewAuditEvent, UserKey } from "./repository.ts";
 import type { Origin } from "./sessions.ts";
 

@@ -1,7 +1,8 @@
 import { randomUUIDv7 } from "node:crypto";
 import { UsherError } from "../errors.ts";
-import { type AccountRoom, withFailureEvent } from "./accounts.ts";
+import { type AccountRoom, userIdOf } from "./accounts.ts";
 import { checkNewPassword } from "./passwords/strength.ts";
+import { withRefusalEvent } from "./refusals.ts";
 import type { ActivationRefusal, Email, User } from "./repository.ts";
 import { hashToken, randomSecret } from "./tokens.ts";
 
@@ -49,7 +50,9 @@ export function completeRegistration(
 ): Promise<User> {
   const { repository, settings, hasher, clock } = room;
   const emailKey = request.email.key;
-  return withFailureEvent(room, "registration_failed", emailKey, async () => {
+  const describe = async () =>
+    ({ type: "registration_failed", userId: await userIdOf(room, emailKey) }) as const;
+  return withRefusalEvent(room, describe, async () => {
     const code = { emailKey, codeHash: hashToken(request.code) };
     // Asked first, so that nobody makes the server hash passwords without a good code.
     const check = await repository.checkActivationCode({ ...code, now: clock.now() });

@@ -1,16 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
 import { invalid, UsherError } from "../errors.ts";
-import { isRefusal } from "./accounts.ts";
 import { sealCredentials } from "./credentials.ts";
 import type { Provider } from "./providers/provider.ts";
-import type {
-  NewAuditEvent,
-  ProviderProfile,
-  SavedState,
-  Session,
-  ToldAccount,
-  User,
-} from "./repository.ts";
+import { withRefusalEvent } from "./refusals.ts";
+import type { ProviderProfile, SavedState, Session, ToldAccount, User } from "./repository.ts";
 import { requireSession } from "./session-checks.ts";
 import { newSession, type Origin } from "./sessions.ts";
 import type { SocialCheckRoom } from "./social-checks.ts";
@@ -96,7 +89,9 @@ export async function completeSocialAuth(
   const provider = providerOf(room, request);
   const { origin } = request;
   const failure = { type: "sign_in_failed", provider: provider.name, ...origin } as const;
-  return withRefusalEvent(room, failure, async (told) => {
+  const about: { userId?: string } = {};
+  const describe = () => ({ ...failure, ...about });
+  return withRefusalEvent(room, describe, async () => {
     const { account, profile, clientState } = await identify(room, provider, request);
     const now = room.clock.now();
     const { token, record } = newSession(room, origin, now);
@@ -104,7 +99,7 @@ export async function completeSocialAuth(
     const signIn = { account, profile, newUserId, session: record, now };
     const signedIn = await room.repository.signInSocially(signIn);
     if (signedIn.outcome === "user_not_active") {
-      told.userId = signedIn.userId;
+      about.userId = signedIn.userId;
       throw new UsherError("USER_NOT_ACTIVE");
     }
     const { user, session, created } = signedIn;
@@ -128,19 +123,23 @@ export async function linkSocialAccount(
     userId: user.id,
     sessionId: session.id,
   } as const;
-  return withRefusalEvent(room, failure, async () => {
-    const { account, clientState } = await identify(room, provider, request);
-    const link = { account, sessionId: session.id, now: room.clock.now() };
-    const linked = await room.repository.linkSocialAccount(link);
-    switch (linked.outcome) {
-      case "linked":
-        return { user: linked.user, clientState };
-      case "in_use":
-        throw new UsherError("SOCIAL_ACCOUNT_IN_USE");
-      case "session_over":
-        throw new UsherError("NOT_AUTHENTICATED");
-    }
-  });
+  return withRefusalEvent(
+    room,
+    () => failure,
+    async () => {
+      const { account, clientState } = await identify(room, provider, request);
+      const link = { account, sessionId: session.id, now: room.clock.now() };
+      const linked = await room.repository.linkSocialAccount(link);
+      switch (linked.outcome) {
+        case "linked":
+          return { user: linked.user, clientState };
+        case "in_use":
+          throw new UsherError("SOCIAL_ACCOUNT_IN_USE");
+        case "session_over":
+          throw new UsherError("NOT_AUTHENTICATED");
+      }
+    },
+  );
 }
 
 /**
@@ -223,30 +222,5 @@ async function identify(
       throw new UsherError("WRONG_AUTH_CODE");
     case "failed":
       throw new UsherError("SOCIAL_AUTH_ERROR");
-  }
-}
-
-/**
- * Runs a call; what it refuses becomes an event, to which the call may add whom it is about. A
- * fault of the server's does not.
- */
-async function withRefusalEvent<T>(
-  { repository, clock }: SocialRoom,
-  event: Omit<NewAuditEvent, "time">,
-  call: (told: { userId?: string }) => Promise<T>,
-): Promise<T> {
-  const told: { userId?: string } = {};
-  try {
-    return await call(told);
-  } catch (error) {
-    if (isRefusal(error)) {
-      await repository.recordEvent({
-        ...event,
-        ...told,
-        reason: error.reason,
-        time: clock.now(),
-      });
-    }
-    throw error;
   }
 }
