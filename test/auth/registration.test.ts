@@ -55,7 +55,7 @@ describe("Register", () => {
     await refused(client.getUser({ key }), "USER_NOT_FOUND");
   });
 
-  test("an unknown field of the person is named", async (t) => {
+  test("a bad field is named", async (t) => {
     const { client } = await startRoom(t);
     await refused(client.register({}), "INVALID_PARAMS", "email");
     await refused(client.register({ email: "ann" }), "INVALID_PARAMS", "email");
@@ -159,6 +159,14 @@ describe("CompleteRegistration", () => {
     const { client } = await startRoom(t);
     await signUp(client, email, { password: "cafe\u0301 \ufb01ne" });
     await signIn(client, email, "caf\u00e9 fine");
+  });
+
+  test("the password may have spaces, signs and letters of every script", async (t) => {
+    const { client } = await startRoom(t);
+    const password =
+      "123_this pa$$word % CoMpLeX as HeLL... \u043f\u0430\u0440\u043e\u043b\u044c \u{1f600}";
+    await signUp(client, email, { password });
+    await signIn(client, email, password);
   });
 
   test("the level of strength is the operator's", async (t) => {
