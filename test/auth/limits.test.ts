@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { createAttemptLimiter } from "../../src/auth/attempts.ts";
 import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
@@ -193,4 +193,34 @@ test("a caller who gives up while waiting for other tries leaves nothing behind"
   await assert.rejects(waiting, /gave up/);
   await limiter.release(ids[0] ?? "");
   assert.ok(await patient);
+});
+
+test("when more passwords wait than can be borne, the rest is OVERLOADED and counts for nobody", async (t) => {
+  const { client, repository } = await startRoom(t, { settings: { passwordMemoryKiB: 64 * 1024 } });
+  const enough = new AbortController();
+  const overloaded: number[] = [];
+  const calls = Array.from({ length: 300 }, async (_, nth) => {
+    const attempt = { email: `user${nth}@example.com`, password: PASSWORD };
+    const call = client.signIn(attempt, { signal: enough.signal });
+    const error = ConnectError.from(await call.catch((thrown: unknown) => thrown));
+    if (error.findDetails(ErrorInfoSchema)[0]?.reason !== "OVERLOADED") return;
+    assert.equal(error.code, Code.ResourceExhausted);
+    assert.ok(error.findDetails(RetryInfoSchema)[0]?.retryDelay);
+    overloaded.push(nth);
+    // Those that wait need not go on.
+    enough.abort();
+  });
+  await Promise.all(calls);
+  assert.ok(overloaded.length > 0);
+  const attempt = {
+    id: "next",
+    account: `user${overloaded[0]}@example.com`,
+    address: "",
+    now: Date.UTC(2026, 0, 1),
+    pendingUntil: 0,
+    windowMs: MINUTE,
+    accountLimit: 1,
+    addressLimit: 1,
+  };
+  assert.deepEqual(await repository.reserveAttempt(attempt), { outcome: "reserved" });
 });

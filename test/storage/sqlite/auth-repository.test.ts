@@ -102,3 +102,28 @@ test("a check of a session is written once a minute at most", async (t) => {
   await liveSession(repository, "token", { now: NOW + DAY });
   assert.equal(stored(), NOW + DAY);
 });
+
+test("a list of users with few among many is told in short pages", async (t) => {
+  const { db, repository } = openStore(t);
+  const profile = { firstName: "", lastName: "", picture: "", locale: "", attributes: {} };
+  const users = Array.from({ length: 2_500 }, (_, nth) => {
+    const address = `user${10_000 + nth}@example.com`;
+    return { userId: `${nth}`, email: { address, key: address }, profile, passwordHash: "" };
+  });
+  await repository.importUsers({ users, now: NOW });
+  db.handle.exec("UPDATE users SET state = 'deactivated' WHERE id IN ('1200', '2499')");
+  const sizes = [];
+  let after: string | undefined;
+  do {
+    const page = await repository.listUsers({
+      limit: 100,
+      after,
+      state: "deactivated",
+      emailKeyPrefix: "user",
+      provider: "",
+    });
+    sizes.push(page.users.length);
+    after = page.next;
+  } while (after !== undefined);
+  assert.deepEqual(sizes, [0, 1, 1]);
+});
