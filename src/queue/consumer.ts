@@ -13,10 +13,14 @@ export interface ConsumerOptions {
   /** How many tasks it may hold unsettled. */
   readonly prefetch: number;
   readonly session: Session | undefined;
-  readonly deliver: (tasks: readonly TaskView[]) => void;
+  /** `bytes` is to be told to `read` when the tasks are on their way. */
+  readonly deliver: (tasks: readonly TaskView[], bytes: number) => void;
   /** It takes no more: a tube or its session is gone, the server stops, the store failed. */
   readonly ended: (error: unknown) => void;
 }
+
+/** A worker that does not read gets no more tasks beyond so many bytes of payloads. */
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 
 /** The engine's end of a Work stream: takes from its tubes while it holds less than `prefetch`. */
 export class Consumer implements Taker, LeaseHolder, SessionUser {
@@ -29,6 +33,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly #options: ConsumerOptions;
   readonly #links = new Map<Tube, Link<Taker>>();
   readonly #unsettled = new Set<Lease>();
+  #unreadBytes = 0;
   #open = true;
   #over = false;
   #delivered = Promise.resolve();
@@ -46,20 +51,36 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#options = options;
     this.session = options.session;
     if (this.session !== undefined) this.#sessions.enter(this.session, this);
+    for (const tube of options.tubes) tube.consumers.add(this);
     this.#line();
   }
 
   get wanted(): number {
+    if (this.#unreadBytes >= MOST_UNREAD_BYTES) return 0;
     return this.#options.prefetch - this.#unsettled.size;
   }
 
   accept(tube: Tube, leases: readonly Lease[]): void {
-    for (const lease of leases) this.#unsettled.add(lease);
+    let bytes = 0;
+    for (const lease of leases) {
+      this.#unsettled.add(lease);
+      bytes += this.#core.table.size[lease.slot] as number;
+    }
+    this.#unreadBytes += bytes;
     // Behind the others, so that takers of one tube share it.
     this.#leaveLine(tube);
     if (this.wanted > 0) this.#joinLine(tube);
     else this.#leaveLines();
-    this.#delivered = this.#deliver(tube, leases, this.#delivered);
+    this.#delivered = this.#deliver(tube, leases, bytes, this.#delivered);
+  }
+
+  /** A delivery is on its way to the worker: there is room for more. */
+  read(bytes: number): void {
+    const wanted = this.wanted;
+    this.#unreadBytes -= bytes;
+    if (wanted > 0 || !this.#open) return;
+    this.#line();
+    this.#core.serveTouched();
   }
 
   dismiss(error: UsherError): void {
@@ -71,13 +92,19 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   leaseEnded(lease: Lease): void {
+    const wanted = this.wanted;
     if (!this.#unsettled.delete(lease)) return;
-    if (this.#open) this.#line();
-    else if (this.#unsettled.size === 0) this.#drained?.();
+    if (!this.#open && this.#unsettled.size === 0) this.#drained?.();
+    // While it wants something it stands in line already.
+    else if (wanted <= 0) this.#line();
   }
 
   leaseRestored(lease: Lease): void {
     this.#unsettled.add(lease);
+    if (this.wanted > 0) return;
+    this.#leaveLines();
+    // Those behind it may be served.
+    for (const tube of this.#options.tubes) this.#core.touch(tube);
   }
 
   settle(settlements: readonly Settlement[]): Promise<Failure[]> {
@@ -118,6 +145,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#open = false;
     this.#over = true;
     this.#leaveLines();
+    for (const tube of this.#options.tubes) tube.consumers.delete(this);
   }
 
   /** Stands in line at every tube, if it wants tasks. */
@@ -143,12 +171,17 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   /** Payloads may have to be read, but the order of takes is the order of deliveries. */
-  async #deliver(tube: Tube, leases: readonly Lease[], before: Promise<void>): Promise<void> {
+  async #deliver(
+    tube: Tube,
+    leases: readonly Lease[],
+    bytes: number,
+    before: Promise<void>,
+  ): Promise<void> {
     try {
       const tasks = await this.#taking.views(tube, leases);
       await before;
       if (this.#over) this.#taking.giveBack(leases);
-      else this.#options.deliver(tasks);
+      else this.#options.deliver(tasks, bytes);
     } catch (error) {
       this.#stop();
       this.#taking.giveBack(leases);

@@ -200,6 +200,7 @@ export class Core {
   restoreLease(lease: Lease): void {
     this.leases.set(lease.token, lease);
     this.table.lease[lease.slot] = lease;
+    if (lease.session?.over) lease.deadline = this.clock.now();
     lease.session?.leases.add(lease);
     lease.holder?.leaseRestored(lease);
   }

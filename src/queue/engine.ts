@@ -86,8 +86,8 @@ export class QueueEngine {
   async close(): Promise<void> {
     this.drain();
     const core = this.#core;
-    await core.commit();
     core.deadlines.close();
+    await core.commit();
     await core.store.saveLeases({
       leases: this.#leaseRecords(),
       sessions: this.#sessions.records(),
@@ -136,11 +136,6 @@ export class QueueEngine {
 
   async put(tube: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     return this.#putting.put(tube, tasks, options);
-  }
-
-  /** What a put is answered with: undefined where the first of a duplicate is gone. */
-  putTask(tube: string, id: number): TaskView | undefined {
-    return this.#putting.view(tube, id);
   }
 
   take(tube: string, options: TakeOptions): Promise<TaskView[]> {
@@ -238,16 +233,9 @@ export class QueueEngine {
     return () => this.#onDrain.delete(callback);
   }
 
-  /** Begins to watch a tube; `stopWatching` must follow. */
+  /** Begins to watch a tube, until the watcher's `end` is called. Throws TUBE_NOT_FOUND. */
   watch(name: string, includePayload: boolean): Watcher {
-    const watcher = new Watcher(includePayload);
-    this.#core.tube(name).watchers.add(watcher);
-    return watcher;
-  }
-
-  stopWatching(name: string, watcher: Watcher): void {
-    watcher.end();
-    this.#core.tubes.get(name)?.watchers.delete(watcher);
+    return new Watcher(includePayload, this.#core.tube(name).watchers);
   }
 
   #taskDue(slot: number): void {

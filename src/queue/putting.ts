@@ -38,9 +38,9 @@ export interface PutOutcome {
   readonly duplicates: number[];
   /**
    * Of a put of one: the task as it was when that became durable, or, of a duplicate, the first as
-   * it is; undefined if that is gone.
+   * it is. Not there if that is gone.
    */
-  task: TaskView | undefined;
+  task?: TaskView;
 }
 
 /** A put that waits for room. */
@@ -143,7 +143,7 @@ export class Putting {
     const core = this.#core;
     const admission: Admission = {
       slots: [],
-      outcome: { ids: [], duplicates: [], task: undefined },
+      outcome: { ids: [], duplicates: [] },
       firsts: [],
     };
     const now = core.clock.now();

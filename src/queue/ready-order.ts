@@ -15,7 +15,7 @@ interface Group {
 }
 
 /** The order of takes in a heap of slots: priority, then put order. */
-export function takeOrder(table: TaskTable): HeapOrder<number> {
+function takeOrder(table: TaskTable): HeapOrder<number> {
   return {
     before(a, b) {
       const byPriority = (table.priority[a] as number) - (table.priority[b] as number);

@@ -21,6 +21,8 @@ export interface Session {
   readonly leases: Set<Lease>;
   readonly users: Set<SessionUser>;
   alarm: Alarm | undefined;
+  /** It has ended: a lease that comes back to it is over at once. */
+  over: boolean;
 }
 
 export class Sessions {
@@ -92,6 +94,7 @@ export class Sessions {
       leases: new Set<Lease>(),
       users: new Set<SessionUser>(),
       alarm: undefined,
+      over: false,
     };
     this.#sessions.set(session.id, session);
     this.#watch(session);
@@ -109,6 +112,7 @@ export class Sessions {
 
   #end(session: Session): void {
     this.#sessions.delete(session.id);
+    session.over = true;
     this.#core.deadlines.clearAlarm(session.alarm);
     for (const user of [...session.users]) user.sessionEnded();
     this.#releaseLeases([...session.leases]);

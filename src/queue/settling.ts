@@ -1,6 +1,7 @@
 import { invalid, UsherError } from "../errors.ts";
 import type { Core } from "./core.ts";
 import type { Lease } from "./leases.ts";
+import { LATEST_MS } from "./limits.ts";
 import type { RetryBackoff } from "./repository.ts";
 import type { Step, TaskChanges } from "./task-changes.ts";
 import { state } from "./transitions.ts";
@@ -143,7 +144,7 @@ export class Settling {
   #fail(tube: Tube, { slot }: Lease, delayMs: number | undefined, reason: string): Step {
     const changes = this.#changes;
     if (this.#ttlIsOver(slot)) return changes.end(tube, slot, "fail", "EXPIRED");
-    const progress = { ...changes.progressOf(slot), reason };
+    const progress = { ...changes.progressOf(slot), readyAt: 0, reason };
     const { maxAttempts, retryBackoff } = tube.settings;
     if (maxAttempts > 0 && progress.attempts >= maxAttempts) {
       const buried = { ...progress, buried: true };
@@ -152,7 +153,7 @@ export class Settling {
     const waitMs = delayMs ?? (retryBackoff ? this.#backoff(retryBackoff, progress.attempts) : 0);
     if (waitMs === 0) return changes.move(tube, slot, "fail", state.READY, progress, "RELEASED");
     const readyAt = this.#core.clock.now() + waitMs;
-    const delayed = { ...progress, readyAt, expiresAt: progress.expiresAt + waitMs };
+    const delayed = { ...progress, readyAt, expiresAt: later(progress.expiresAt, waitMs) };
     return changes.move(tube, slot, "fail", state.DELAYED, delayed, "RELEASED");
   }
 
@@ -160,12 +161,13 @@ export class Settling {
   #touch(tube: Tube, lease: Lease, extendMs: number): Step {
     const { table, deadlines, committer } = this.#core;
     const { slot } = lease;
-    const extend = (byMs: number): void => {
-      lease.deadline += byMs;
-      table.expiresAt[slot] = (table.expiresAt[slot] as number) + byMs;
-      deadlines.setTask(slot, lease.deadline);
+    const before = { deadline: lease.deadline, expiresAt: table.expiresAt[slot] as number };
+    const set = (deadline: number, expiresAt: number): void => {
+      lease.deadline = deadline;
+      table.expiresAt[slot] = expiresAt;
+      deadlines.setTask(slot, deadline);
     };
-    extend(extendMs);
+    set(later(before.deadline, extendMs), later(before.expiresAt, extendMs));
     if (!tube.temporary && table.expiresAt[slot] !== Infinity) {
       committer.changes.updates.push(this.#changes.progressOf(slot));
     }
@@ -174,7 +176,7 @@ export class Settling {
       slot,
       commit() {},
       undo: () => {
-        if (table.lease[slot] === lease) extend(-extendMs);
+        if (table.lease[slot] === lease) set(before.deadline, before.expiresAt);
         return true;
       },
     };
@@ -189,4 +191,9 @@ export class Settling {
     const whole = Math.min(maxMs, initialMs * multiplier ** Math.max(0, attempts - 1));
     return Math.ceil(whole * (0.5 + this.#random() / 2));
   }
+}
+
+/** A time that many milliseconds later; never stays never. */
+function later(time: number, byMs: number): number {
+  return time === Infinity ? Infinity : Math.min(LATEST_MS, time + byMs);
 }

@@ -10,6 +10,9 @@ import { state } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
 import { leasedView, type TaskView, withPayloads } from "./views.ts";
 
+/** More than this in one take would keep the process from everything else for too long. */
+const MOST_EXPIRED_AT_ONCE = 5_000;
+
 /** One who waits for a tube's tasks; served first come first served. */
 export interface Taker {
   /** At least 1 while it is among the tube's takers. */
@@ -84,11 +87,17 @@ export class Taking {
     if (tube.pausedUntil !== 0) return leases;
     const { table, clock } = this.#core;
     const now = clock.now();
+    let expired = 0;
     const room = new AnswerRoom(this.#core, tube);
     while (leases.length < maxTasks) {
       const slot = tube.order.peek();
       if (slot === -1) break;
       if ((table.expiresAt[slot] as number) <= now) {
+        if (expired++ === MOST_EXPIRED_AT_ONCE) {
+          // The others have their turn first; who waits here is served after them.
+          this.#core.deadlines.setAlarm(now, () => this.#core.touch(tube));
+          break;
+        }
         this.#expire(tube, slot);
         continue;
       }

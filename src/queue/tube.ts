@@ -63,6 +63,8 @@ export class Tube {
   readonly puts = new LinkedList<WaitingPut>();
   readonly dedup = new Map<string, DedupEntry>();
   readonly watchers = new Set<Watcher>();
+  /** Streams that take from it, also while they want nothing. */
+  readonly consumers = new Set<Taker>();
 
   /** Tasks by state. */
   readonly counts = new Float64Array(6);

@@ -250,6 +250,7 @@ export class Tubes {
           message: `tube ${tube.name} was deleted`,
         });
         for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
+        for (const consumer of [...tube.consumers]) consumer.dismiss(error);
         for (let first = tube.puts.first; first; first = tube.puts.first) first.reject(error);
         for (const watcher of tube.watchers) watcher.end(error);
       },

@@ -12,7 +12,7 @@ export interface TaskView {
   readonly attempt: number;
   /** Empty unless it is the answer to a take. */
   readonly lease: string;
-  /** 0 unless it is the answer to a take. */
+  /** 0: it is not leased. */
   readonly fence: number;
   readonly priority: number;
   readonly group: string;
@@ -39,7 +39,7 @@ export function viewOf(core: Core, tube: Tube, slot: number, as?: State): TaskVi
     state: shown,
     attempt: table.attempts[slot] as number,
     lease: "",
-    fence: 0,
+    fence: shown === state.LEASED ? (table.lease[slot]?.fence ?? 0) : 0,
     priority: table.priority[slot] as number,
     group: tube.order.groupName(slot),
     dedupKey: table.dedupKey.get(slot) ?? "",
@@ -57,7 +57,7 @@ export function viewOf(core: Core, tube: Tube, slot: number, as?: State): TaskVi
 export function leasedView(core: Core, tube: Tube, slot: number): TaskView {
   const lease = core.table.lease[slot];
   const view = viewOf(core, tube, slot);
-  return lease === undefined ? view : { ...view, lease: lease.token, fence: lease.fence };
+  return lease === undefined ? view : { ...view, lease: lease.token };
 }
 
 /**

@@ -27,28 +27,40 @@ export interface TaskChanged {
 
 /** What one watcher has not read yet is kept up to so many events; later ones are counted. */
 const MOST_UNREAD = 1_000;
+/** And up to so many bytes of payloads. */
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 
 /** One who watches a tube, at its own pace. */
 export class Watcher {
   readonly includePayload: boolean;
+  readonly #watchers: Set<Watcher>;
   #unread: TaskChanged[] = [];
+  #unreadBytes = 0;
   #missed = 0;
   #wake: (() => void) | undefined;
   #end: { readonly error: UsherError | undefined } | undefined;
 
-  constructor(includePayload: boolean) {
+  /** It is among the tube's watchers until it ends. */
+  constructor(includePayload: boolean, watchers: Set<Watcher>) {
     this.includePayload = includePayload;
+    this.#watchers = watchers;
+    watchers.add(this);
   }
 
   offer(event: TaskChanged): void {
-    if (this.#unread.length < MOST_UNREAD) this.#unread.push(event);
-    else this.#missed++;
+    if (this.#unread.length < MOST_UNREAD && this.#unreadBytes < MOST_UNREAD_BYTES) {
+      this.#unread.push(event);
+      this.#unreadBytes += event.task?.payload?.value.length ?? 0;
+    } else {
+      this.#missed++;
+    }
     this.#wake?.();
   }
 
   /** It hears no more; the error, if there is one, is for whoever reads. */
   end(error?: UsherError): void {
     this.#end ??= { error };
+    this.#watchers.delete(this);
     this.#wake?.();
   }
 
@@ -68,6 +80,7 @@ export class Watcher {
     }
     const batch = { events: this.#unread, missed: this.#missed };
     this.#unread = [];
+    this.#unreadBytes = 0;
     this.#missed = 0;
     return batch;
   }

@@ -15,6 +15,7 @@ import {
   type Listener,
   lingerBriefly,
   listen,
+  MAX_CONCURRENT_CALLS,
   TCP_KEEP_ALIVE_MS,
 } from "./listen.ts";
 import type { Encoders, ServedService } from "./served-service.ts";
@@ -51,6 +52,7 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
     "grpc.enable_channelz": 0,
     "grpc.max_receive_message_length": options.maxRequestBytes,
     "grpc.max_send_message_length": -1,
+    "grpc.max_concurrent_streams": MAX_CONCURRENT_CALLS,
     "grpc.keepalive_time_ms": options.keepaliveTimeMs ?? DEFAULT_KEEPALIVE_TIME_MS,
     "grpc.keepalive_timeout_ms": options.keepaliveTimeoutMs ?? DEFAULT_KEEPALIVE_TIMEOUT_MS,
     interceptors: [

@@ -17,6 +17,7 @@ import {
   type Listener,
   lingerBriefly,
   listen,
+  MAX_CONCURRENT_CALLS,
   TCP_KEEP_ALIVE_MS,
 } from "./listen.ts";
 import type { ServedService } from "./served-service.ts";
@@ -56,9 +57,15 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
     }
   };
 
-  // Memory of a session is bounded by what its requests may have; at its own bound, Node resets
-  // streams that did nothing wrong.
-  const http2 = createHttp2Server({ maxSessionMemory: Number.MAX_SAFE_INTEGER }, onRequest);
+  // Memory of a session is bounded by its calls and what their requests may have; at its own bound,
+  // Node resets streams that did nothing wrong.
+  const http2 = createHttp2Server(
+    {
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      settings: { maxConcurrentStreams: MAX_CONCURRENT_CALLS },
+    },
+    onRequest,
+  );
   const sessions = new Set<ServerHttp2Session>();
   http2.on("session", (session) => {
     sessions.add(session);

@@ -20,6 +20,9 @@ export interface Listener {
 /** Connections whose other end is gone without a word are noticed; in milliseconds of silence. */
 export const TCP_KEEP_ALIVE_MS = 60_000;
 
+/** Calls at once on one HTTP/2 connection; further ones wait at the client. */
+export const MAX_CONCURRENT_CALLS = 20_000;
+
 /** A listener could not be opened; the message is one line for the operator. */
 export class ListenError extends Error {
   override readonly name = "ListenError";

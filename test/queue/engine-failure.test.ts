@@ -145,6 +145,21 @@ describe("while the store refuses", () => {
     assert.deepEqual(q.counts("t"), { ready: 2 });
   });
 
+  test("a lease whose session is over ends at the next start, if it could not before", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO");
+    await q.put("t", {});
+    const { id: session } = q.engine.openSession(60 * SECOND);
+    await q.takeOne("t", { session });
+    q.store.refuseCommits();
+    q.engine.closeSession(session);
+    await q.idle();
+    assert.deepEqual(q.counts("t"), { leased: 1 });
+    await q.restart();
+    await q.step(0);
+    assert.deepEqual(q.counts("t"), { ready: 1 });
+  });
+
   test("a task whose ttl is over is not handed out, and goes as soon as that can be kept", async (t) => {
     const q = await startEngine(t);
     await q.tube("t", "FIFOTTL");
@@ -241,6 +256,28 @@ describe("while the store refuses", () => {
     assert.deepEqual([settings.defaultPriority, settings.maxAttempts], [3, 0]);
     await q.crash();
     assert.deepEqual(q.engine.getTube("t").settings, settings);
+  });
+
+  test("what was reserved with a refused commit is reserved with the next", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO");
+    const batch = Array(10_000).fill({});
+    for (let kept = 0; kept < 6; kept++) await q.put("t", ...batch);
+    // This one runs out of what the store has reserved for all tubes.
+    const letGo = q.store.hold();
+    const refused = assertReason(q.put("t", ...batch), "STORAGE_UNAVAILABLE");
+    await q.idle();
+    const next = q.put("t", {});
+    q.store.refuseCommits();
+    letGo();
+    await refused;
+    const [id] = await next;
+    await q.crash();
+    await q.put("t", ...batch);
+    assert.equal(q.statistics("t").ready, 70_001);
+    const { tasks } = await q.engine.listTasks("t", undefined, 60_000, 2);
+    assert.equal(tasks[0]?.id, id);
+    assert.ok((tasks[1]?.id ?? 0) > (id ?? 0));
   });
 
   test("settings that were refused do not reach the store with a later put", async (t) => {

@@ -21,7 +21,7 @@ describe("looking", () => {
     });
     const task = await q.takeOne("t");
     const shown = await q.engine.getTask("t", 1);
-    assert.deepEqual(shown, { ...task, lease: "", fence: 0 });
+    assert.deepEqual(shown, { ...task, lease: "" });
     assert.deepEqual(shown.payload, { format: "json", value: '{"b":1, "a":1.0}', attributes });
     assert.deepEqual([shown.group, shown.dedupKey, shown.priority], ["g", "k", 3]);
     await q.ack(task);

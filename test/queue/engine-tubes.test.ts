@@ -196,7 +196,6 @@ describe("deleting a tube", () => {
     await q.engine.deleteTube("t", false);
     await Promise.all(waiting);
     await assertReason(watcher.next(), "TUBE_NOT_FOUND");
-    q.engine.stopWatching("t", watcher);
   });
 
   test("takes along what is on its way to the store", async (t) => {
@@ -216,6 +215,20 @@ describe("deleting a tube", () => {
     assertThrows(() => q.engine.getTube("t"), "TUBE_NOT_FOUND");
     await q.tube("t", "FIFO");
     assert.deepEqual(q.counts("t"), {});
+  });
+
+  test("hands out nothing any more", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO");
+    await q.put("t", {});
+    const task = await q.takeOne("t");
+    const letGo = q.store.hold();
+    const released = q.release(task);
+    await q.idle();
+    const waiting = assertReason(q.take("t", { waitMs: SECOND }), "TUBE_NOT_FOUND");
+    const deleted = q.engine.deleteTube("t", true);
+    letGo();
+    await Promise.all([released, deleted, waiting]);
   });
 
   test("in the same commit as a put: neither tube nor task is there afterwards", async (t) => {

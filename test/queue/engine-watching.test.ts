@@ -44,7 +44,7 @@ describe("a watcher", () => {
     await q.put("t", {}, {});
     await q.engine.truncateTube("t");
     assert.deepEqual(await seen(q, watcher), ["PUT 4 READY", "PUT 5 READY", "TRUNCATED"]);
-    q.engine.stopWatching("t", watcher);
+    watcher.end();
     assert.equal(await watcher.next(), undefined);
   });
 
@@ -81,11 +81,11 @@ describe("a watcher", () => {
     assert.deepEqual(shown, [
       [
         ["", 0, undefined],
-        ["", 0, undefined],
+        ["", 1, undefined],
       ],
       [
         ["", 0, "one"],
-        ["", 0, "one"],
+        ["", 1, "one"],
       ],
     ]);
   });

@@ -17,8 +17,10 @@ test("the engine does what the reference does, whatever is done to both", async 
   const commands = fc.commands([command], { maxCommands: 150, size: "max" });
   const parameters = runParameters(120);
   t.diagnostic(`seed ${parameters.seed}, ${parameters.numRuns} runs`);
-  const property = fc.asyncProperty(tubes, commands, async (given, all) => {
+  const slowness = fc.nat({ max: 2 });
+  const property = fc.asyncProperty(slowness, tubes, commands, async (slow, given, all) => {
     const real = new RunningEngine({
+      slowness: slow,
       // Room for some payloads in memory, and no jitter.
       limits: { cacheBytes: 500 },
       random: () => 1 - Number.EPSILON,

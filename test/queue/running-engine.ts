@@ -22,6 +22,8 @@ import { UnreliableStore } from "./unreliable-store.ts";
 export interface StartOptions {
   readonly limits?: Partial<QueueLimits>;
   readonly random?: () => number;
+  /** Turns of the event loop that the store takes for each commit and read. */
+  readonly slowness?: number;
 }
 
 /**
@@ -53,6 +55,7 @@ export class RunningEngine {
     if (before === undefined) this.#folders.push(folder);
     const database = openDatabase(folder);
     const store = new UnreliableStore(createQueueStore(database));
+    store.slowness = this.#options.slowness ?? 0;
     const clock = new LifeClock(this.clock);
     const limits = { maxTaskBytes: 2 ** 20, cacheBytes: 2 ** 24, ...this.#options.limits };
     const { random } = this.#options;
@@ -96,7 +99,7 @@ export class RunningEngine {
     const { store } = this;
     for (let quiet = 0, seen = store.commits; quiet < 3; quiet++) {
       await new Promise(setImmediate);
-      if (store.commits !== seen) quiet = 0;
+      if (store.commits !== seen || store.busy) quiet = 0;
       seen = store.commits;
     }
   }
@@ -118,17 +121,19 @@ export class RunningEngine {
     return (await this.putAll(tube, tasks)).ids;
   }
 
-  putAll(
+  /** What every put is answered with; the task of a put of one is left out. */
+  async putAll(
     tube: string,
     tasks: readonly Partial<NewTask>[],
     options: Partial<PutOptions> = {},
-  ): Promise<PutOutcome> {
-    return this.engine.put(tube, tasks.map(newTask), {
+  ): Promise<Omit<PutOutcome, "task">> {
+    const { ids, duplicates } = await this.engine.put(tube, tasks.map(newTask), {
       waitMs: 0,
       signal: undefined,
       field: (index) => `tasks[${index}]`,
       ...options,
     });
+    return { ids, duplicates };
   }
 
   take(tube: string, options: Partial<TakeOptions> = {}): Promise<TaskView[]> {

@@ -12,6 +12,9 @@ export class UnreliableStore implements QueueStore {
   readonly #store: QueueStore;
   /** How many commits were begun. */
   commits = 0;
+  /** Turns of the event loop that each commit and read takes beside its work. */
+  slowness = 0;
+  #underWay = 0;
   #refusals = 0;
   #payloadRefusals = 0;
   #held: Promise<void> | undefined;
@@ -52,9 +55,21 @@ export class UnreliableStore implements QueueStore {
     this.#dead = true;
   }
 
-  async commit(changes: QueueChanges): Promise<void> {
+  /** Whether something will be answered by itself. */
+  get busy(): boolean {
+    return this.#underWay > 0 && this.#held === undefined && !this.#answersLost;
+  }
+
+  commit(changes: QueueChanges): Promise<void> {
     this.commits++;
-    await this.#line();
+    return this.#overTheLine(() => this.#commit(changes));
+  }
+
+  payloads(keys: readonly number[]): Promise<Map<number, Payload>> {
+    return this.#overTheLine(() => this.#payloads(keys));
+  }
+
+  async #commit(changes: QueueChanges): Promise<void> {
     if (this.#refusals > 0) {
       this.#refusals--;
       throw new UsherError("STORAGE_UNAVAILABLE");
@@ -63,8 +78,7 @@ export class UnreliableStore implements QueueStore {
     if (this.#answersLost) await never;
   }
 
-  async payloads(keys: readonly number[]): Promise<Map<number, Payload>> {
-    await this.#line();
+  async #payloads(keys: readonly number[]): Promise<Map<number, Payload>> {
     if (this.#payloadRefusals > 0) {
       this.#payloadRefusals--;
       throw new UsherError("STORAGE_UNAVAILABLE");
@@ -84,9 +98,16 @@ export class UnreliableStore implements QueueStore {
     return this.#store.loadLeases();
   }
 
-  async #line(): Promise<void> {
-    if (this.#held !== undefined) await this.#held;
-    if (this.#dead) await never;
+  async #overTheLine<T>(work: () => Promise<T>): Promise<T> {
+    this.#underWay++;
+    try {
+      for (let turn = 0; turn < this.slowness; turn++) await new Promise(setImmediate);
+      if (this.#held !== undefined) await this.#held;
+      if (this.#dead) await never;
+      return await work();
+    } finally {
+      this.#underWay--;
+    }
   }
 }
 

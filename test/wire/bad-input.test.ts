@@ -17,6 +17,10 @@ const LONG = "x".repeat(257);
 const TASK = { payload: { text: "a" } };
 const MANY = Array(10_001).fill("lease");
 
+function nested(levels: number): JsonValue {
+  return levels === 0 ? 1 : levels % 2 ? [nested(levels - 1)] : { a: nested(levels - 1) };
+}
+
 /** Requests by RPC, each with the field that is at fault. `fifo` and `timed` are there. */
 const queueCases: Record<string, readonly (readonly [JsonValue, string])[]> = {
   CreateTube: [
@@ -95,6 +99,7 @@ const queueCases: Record<string, readonly (readonly [JsonValue, string])[]> = {
     [{ tube: "fifo" }, "task"],
     [{ tube: "fifo", task: {} }, "task.payload"],
     [{ tube: "fifo", task: { payload: {} } }, "task.payload"],
+    [{ tube: "fifo", task: { payload: { json: nested(31) } } }, "task.payload.json"],
     [{ tube: "fifo", task: TASK, wait: "-1s" }, "wait"],
     [{ tube: "fifo", task: TASK, wait: "315360001s" }, "wait"],
     [{ tube: "fifo", task: { ...TASK, priority: 0 } }, "task.priority"],

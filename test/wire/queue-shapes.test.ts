@@ -127,7 +127,13 @@ describe("the calls of the contract work as written", () => {
     let taken = await take();
     assert.deepEqual(plain(taken), { tasks: [{ ...leased, attempt: 1 }] });
     assert.deepEqual(plain(await call("Touch", { lease: taken.tasks[0].lease, extend: "30s" })), {
-      task: { ...common, state: "TASK_STATE_LEASED", attempt: 1, leaseExpireTime: TIME },
+      task: {
+        ...common,
+        state: "TASK_STATE_LEASED",
+        attempt: 1,
+        fence: FENCE,
+        leaseExpireTime: TIME,
+      },
     });
     const released = await call("Release", { lease: taken.tasks[0].lease, reason: "smtp 451" });
     assert.deepEqual(plain(released), {
@@ -322,7 +328,13 @@ describe("the calls of the contract work as written", () => {
     });
     const { tasks } = await call("Take", { tube: "mail" });
     assert.deepEqual(plain(await call("Put", request)), {
-      task: { ...shown, state: "TASK_STATE_LEASED", attempt: 1, leaseExpireTime: TIME },
+      task: {
+        ...shown,
+        state: "TASK_STATE_LEASED",
+        attempt: 1,
+        fence: FENCE,
+        leaseExpireTime: TIME,
+      },
       duplicate: true,
     });
     await call("Ack", { lease: tasks[0].lease });
@@ -493,8 +505,8 @@ describe("streams by JSON, a message each", () => {
     assert.deepEqual(changes, [
       event("PUT", { id: "1", state: "TASK_STATE_READY" }),
       event("PUT", { id: "2", state: "TASK_STATE_READY" }),
-      event("TAKEN", { id: "1", state: "TASK_STATE_LEASED", attempt: 1 }),
-      event("TAKEN", { id: "2", state: "TASK_STATE_LEASED", attempt: 1 }),
+      event("TAKEN", { id: "1", state: "TASK_STATE_LEASED", attempt: 1, fence: FENCE }),
+      event("TAKEN", { id: "2", state: "TASK_STATE_LEASED", attempt: 1, fence: FENCE }),
       event("ACKED", { id: "1", state: "TASK_STATE_DONE", attempt: 1 }),
       event("BURIED", { id: "2", state: "TASK_STATE_BURIED", attempt: 1, reason: "bad" }),
     ]);

@@ -624,7 +624,7 @@ describe("operators look and delete", () => {
     ]) {
       assert.ok(task);
       assert.deepEqual([textOf(task), task.attributes], ["a", { k: "v" }]);
-      assert.deepEqual([task.state, task.lease, task.fence], [TaskState.LEASED, "", 0n]);
+      assert.deepEqual([task.state, task.lease, task.fence > 0n], [TaskState.LEASED, "", true]);
       assert.ok(task.leaseExpireTime);
     }
     await q.client.ack({ lease });

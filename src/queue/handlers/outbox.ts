@@ -2,6 +2,8 @@ import { LinkedList } from "../linked-list.ts";
 
 /** So many answers may be under way or unread before the next request of a stream is read. */
 const MOST_UNREAD = 256;
+/** And so many bytes of requests may wait for theirs. */
+const MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024;
 
 /**
  * What a stream has to say, in the order in which it came up: read once, with `for await`. It ends
@@ -14,6 +16,7 @@ export class Outbox<T> implements AsyncIterable<T> {
   #failure: { readonly error: unknown } | undefined;
   #done = false;
   #underWay = 0;
+  #bytesUnderWay = 0;
   #wakeReader: (() => void) | undefined;
   #wakeWriter: (() => void) | undefined;
 
@@ -46,10 +49,14 @@ export class Outbox<T> implements AsyncIterable<T> {
     );
   }
 
-  /** Starts to make an answer, unless something has failed; resolves when the next may start. */
-  async answerLater(make: () => Promise<T>): Promise<void> {
+  /**
+   * Starts to make an answer, unless something has failed; resolves when the next may start.
+   * `bytes` is what its request keeps in memory meanwhile.
+   */
+  async answerLater(make: () => Promise<T>, bytes = 0): Promise<void> {
     if (this.#failure !== undefined) return;
     this.#underWay++;
+    this.#bytesUnderWay += bytes;
     make()
       .then(
         (answer) => this.push(answer),
@@ -57,15 +64,23 @@ export class Outbox<T> implements AsyncIterable<T> {
       )
       .finally(() => {
         this.#underWay--;
+        this.#bytesUnderWay -= bytes;
         this.#wakeWriter?.();
         this.#wakeReader?.();
       });
     // A client that does not read its answers has nothing more done.
-    while (this.#failure === undefined && this.#underWay + this.#messages.size >= MOST_UNREAD) {
+    while (this.#failure === undefined && this.#isFull()) {
       await new Promise<void>((resolve) => {
         this.#wakeWriter = resolve;
       });
     }
+  }
+
+  #isFull(): boolean {
+    return (
+      this.#underWay + this.#messages.size >= MOST_UNREAD ||
+      this.#bytesUnderWay >= MOST_BYTES_UNDER_WAY
+    );
   }
 
   /** What nobody has read, to be asked when nobody will. */

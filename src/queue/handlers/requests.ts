@@ -1,5 +1,5 @@
 import { toJsonString } from "@bufbuild/protobuf";
-import { ValueSchema } from "@bufbuild/protobuf/wkt";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import type {
   NewTask as NewTaskMessage,
   Payload as PayloadMessage,
@@ -18,6 +18,11 @@ const KEY_BYTES = 256;
 const REASON_BYTES = 4_096;
 /** What an attribute takes in an answer beside its own bytes. */
 const ATTRIBUTE_OVERHEAD_BYTES = 8;
+/**
+ * Levels of lists and objects in a JSON payload. Each is up to three messages of protobuf, whose
+ * readers go 100 deep, and a worker must be able to read what it is sent.
+ */
+const DEEPEST_JSON = 30;
 /** Longer than any session id or lease that was ever given out. */
 const TOKEN_BYTES = 256;
 
@@ -136,6 +141,9 @@ function payloadOf(
     case "text":
       return { format: "text", value: content.value, attributes: given };
     case "json":
+      if (isDeeper(content.value, DEEPEST_JSON)) {
+        throw invalid(`${field}.json`, `is nested deeper than ${DEEPEST_JSON} levels`);
+      }
       try {
         return {
           format: "json",
@@ -149,6 +157,13 @@ function payloadOf(
     default:
       throw invalid(field, "is required: one of data, text, json");
   }
+}
+
+function isDeeper({ kind }: Value, levels: number): boolean {
+  if (kind.case !== "listValue" && kind.case !== "structValue") return false;
+  if (levels === 0) return true;
+  const inner = kind.case === "listValue" ? kind.value.values : Object.values(kind.value.fields);
+  return inner.some((value) => isDeeper(value, levels - 1));
 }
 
 function contentBytes({ value }: Payload, message: PayloadMessage | undefined): number {

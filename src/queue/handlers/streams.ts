@@ -22,6 +22,7 @@ import type { Failure, Settlement } from "../settling.ts";
 import type { TaskView } from "../views.ts";
 import type { TaskChanged } from "../watching.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
+import { jsonBytes } from "./json-bytes.ts";
 import { Outbox } from "./outbox.ts";
 import { batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
 import type { QueueHandlerOptions } from "./service.ts";
@@ -31,7 +32,7 @@ const DEFAULT_PREFETCH = 500;
 type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
 /** What a worker is told, made into a response when its turn comes. */
 type WorkMessage =
-  | { readonly tasks: readonly TaskView[]; readonly settled?: never }
+  | { readonly tasks: readonly TaskView[]; readonly bytes: number; readonly settled?: never }
   | { readonly settled: MessageInitShape<typeof SettledSchema>; readonly tasks?: never };
 type ProduceResponse = MessageInitShape<typeof ProduceResponseSchema>;
 type WatchResponse = MessageInitShape<typeof WatchResponseSchema>;
@@ -66,9 +67,14 @@ async function* work(
     }
     await consumer?.drain();
   });
+  const forget = engine.onDrain((error) => outbox.fail(error));
   try {
-    for await (const message of outbox) yield workResponse(message);
+    for await (const message of outbox) {
+      if (message.tasks !== undefined) consumer?.read(message.bytes);
+      yield workResponse(message);
+    }
   } finally {
+    forget();
     if (consumer !== undefined) {
       const undelivered = outbox.unread().flatMap(({ tasks }) => tasks ?? []);
       engine.endConsumer(consumer, undelivered);
@@ -87,7 +93,7 @@ function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkMessa
     tubes: tubes.map((tube, index) => tubeName(`start.tubes[${index}]`, tube)),
     prefetch: countUpTo("start.prefetch", message.prefetch, MAX_BATCH, DEFAULT_PREFETCH),
     session: sessionId("start.session", message.session),
-    deliver: (tasks) => outbox.push({ tasks }),
+    deliver: (tasks, bytes) => outbox.push({ tasks, bytes }),
     ended: (error) => outbox.fail(error),
   });
 }
@@ -141,7 +147,10 @@ async function* produce(
   const outbox = new Outbox<ProduceResponse>(signal);
   outbox.follow(async () => {
     for await (const request of requests) {
-      await outbox.answerLater(() => putBatch(engine, request, signal, maxTaskBytes));
+      await outbox.answerLater(
+        () => putBatch(engine, request, signal, maxTaskBytes),
+        payloadBytes(request),
+      );
     }
   });
   const forget = engine.onDrain((error) => outbox.fail(error));
@@ -150,6 +159,18 @@ async function* produce(
   } finally {
     forget();
   }
+}
+
+/** What a batch keeps in memory while it waits, about. */
+function payloadBytes({ tasks }: ProduceRequest): number {
+  let bytes = 0;
+  for (const { payload } of tasks) {
+    const content = payload?.content;
+    if (content?.case === "data") bytes += content.value.byteLength;
+    else if (content?.case === "text") bytes += content.value.length;
+    else if (content?.case === "json") bytes += jsonBytes(content.value);
+  }
+  return bytes;
 }
 
 async function putBatch(
@@ -191,7 +212,7 @@ async function* watch(
     }
   } finally {
     signal.removeEventListener("abort", end);
-    engine.stopWatching(tube, watcher);
+    watcher.end();
   }
 }
 

@@ -17,7 +17,14 @@ import {
 } from "./arbitraries.ts";
 import { compare, learn } from "./comparison.ts";
 import { Observed } from "./observed.ts";
-import { atOnce, durableOperation, leaseAt, type Planned, tubeAt } from "./operations.ts";
+import {
+  atOnce,
+  durableOperation,
+  leaseAt,
+  type Planned,
+  settlementsAtOnce,
+  tubeAt,
+} from "./operations.ts";
 import type { Reference } from "./reference.ts";
 import { type ReferenceSession, ReferenceTube } from "./reference-tube.ts";
 
@@ -86,6 +93,29 @@ function refused(planned: Planned): Play {
     real.store.refuseCommits(0);
     operation.counted();
     if (!answer.unavailable) operation.happened(true);
+  };
+}
+
+function refusedTogether(planned: readonly Planned[]): Play {
+  return async (reference, real) => {
+    const operations = planned.map((each) => each(reference)).filter((each) => each !== undefined);
+    const said = operations.map((operation) => operation.said).join(" + ");
+    reference.story.push(`while the store refuses, together: ${said}`);
+    real.store.refuseCommits();
+    const answers = operations.map((operation) => operation.call(real));
+    await quiet(real);
+    real.store.refuseCommits(0);
+    if (answers.every(({ unavailable }) => !unavailable)) {
+      for (const operation of operations) {
+        operation.counted();
+        operation.happened(true);
+      }
+      return;
+    }
+    // Which of them were worth a call depends on those before, as if they had been kept.
+    for (const { name, calls } of reference.tubes.values()) {
+      Object.assign(calls, real.statistics(name).calls);
+    }
   };
 }
 
@@ -305,6 +335,7 @@ const plays: Readonly<Record<string, readonly [number, fc.Arbitrary<Play>]>> = {
   take: [16, fc.tuple(pick, maxTasks, waitMs, perhapsSession).map((given) => take(...given))],
   "let time pass": [10, someTicks.map(pass)],
   "refuse a commit": [2, durableOperation.map(refused)],
+  "refuse a commit of many": [1, settlementsAtOnce.map(refusedTogether)],
   "kill in a commit": [
     2,
     fc.tuple(durableOperation, fc.boolean()).map((given) => crashDuring(...given)),

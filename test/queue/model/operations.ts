@@ -226,10 +226,15 @@ export const durableOperation: fc.Arbitrary<Planned> = fc.oneof(
   { weight: 1, arbitrary: pick.map(truncate) },
 );
 
+export const settlementsAtOnce = fc.array(fc.oneof(settlements, batches), {
+  minLength: 2,
+  maxLength: 4,
+});
+
 /** Calls in one turn that end as if each had come after the one before. */
 export const atOnce: fc.Arbitrary<Planned[]> = fc.oneof(
   fc.array(puts, { minLength: 2, maxLength: 4 }),
-  fc.array(fc.oneof(settlements, batches), { minLength: 2, maxLength: 4 }),
+  settlementsAtOnce,
 );
 
 function isBuriable({ state }: ReferenceTask): boolean {
