@@ -217,6 +217,21 @@ describe("deleting a tube", () => {
     assert.deepEqual(q.counts("t"), {});
   });
 
+  test("in the same commit as a put, and a crash: no task is left over", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO");
+    q.store.loseAnswers();
+    void q.put("t", {});
+    void q.engine.deleteTube("t", false);
+    await q.idle();
+    await q.crash();
+    assert.deepEqual(q.engine.listTubes("", 9).tubes, []);
+    await q.restart();
+    await q.tube("t", "FIFO");
+    await q.put("t", {});
+    assert.deepEqual(q.counts("t"), { ready: 1 });
+  });
+
   test("hands out nothing any more", async (t) => {
     const q = await startEngine(t);
     await q.tube("t", "FIFO");
