@@ -31,7 +31,9 @@ async function main(args: string[]): Promise<number> {
   const rows: Row[] = [];
   for (const measure of measures) {
     if (only.length > 0 && !only.includes(measure.name)) continue;
+    const startedAt = performance.now();
     rows.push(...(await measure.run({ pace, profileFolder: profile, say })));
+    say(`${measure.name} took ${((performance.now() - startedAt) / 1_000).toFixed(1)} s\n`);
   }
   process.stdout.write(`${heading}\n\n${table(rows)}\n`);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);

@@ -1,5 +1,5 @@
 /**
- * put, take and ack on Tarantool, many tasks a call, each pair of connections a producer and a
+ * put, take and ack on Tarantool, so many tasks a call, each pair of connections a producer and a
  * worker with several calls at once. Bounded as the load on Usher is.
  */
 import { Backlog } from "./backlog.ts";
@@ -11,12 +11,12 @@ interface Options extends Phases {
   readonly pairs: number;
   /** Tasks in a call. */
   readonly batch: number;
+  /** Calls under way on a connection. */
+  readonly window: number;
   readonly payloadBytes: number;
 }
 
 const BACKLOG = 16_000;
-/** Calls under way on a connection. */
-const WINDOW = 4;
 
 const given = options<Options>();
 const measured = new Measured();
@@ -48,7 +48,7 @@ async function work(tarantool: Iproto): Promise<void> {
 const loops: Promise<void>[] = [];
 for (let pair = 0; pair < given.pairs; pair++) {
   const [producer, worker] = [await Iproto.open(given.port), await Iproto.open(given.port)];
-  for (let index = 0; index < WINDOW; index++) loops.push(produce(producer), work(worker));
+  for (let index = 0; index < given.window; index++) loops.push(produce(producer), work(worker));
 }
 await Promise.all([measured.run(given), ...loops]);
 measured.report();

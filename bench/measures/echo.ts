@@ -17,6 +17,7 @@ export async function grpcEcho(
   return {
     system: GRPC_ECHO,
     durable: NOTHING_DURABLE,
+    unit: "calls/s",
     measure: (span) =>
       h2load(
         {

@@ -8,7 +8,7 @@ import { type Found, medianOf, missingRow, type Row, ratioRow } from "../run/row
 import { PAYLOAD_BYTES } from "../systems/tubes.ts";
 import { Usher } from "../systems/usher.ts";
 
-const MEASURE = "on MongoDB: put, take, ack";
+const MEASURE = "put, take, ack on MongoDB";
 const UNIT = "lifecycles/s";
 const AGENDA = "agenda";
 const MONGODB_QUEUE = "mongodb-queue";
@@ -29,8 +29,9 @@ export async function mongodb(bench: Bench): Promise<Row[]> {
     agenda(mongod),
     mongodbQueue(mongod),
   ];
-  const found = await inTurns(bench, MEASURE, UNIT, systems.filter(isHere));
-  const rows = plainRows(MEASURE, UNIT, systems, found);
+  const measure = `${MEASURE} ${mongod.version}`;
+  const found = await inTurns(bench, measure, UNIT, systems.filter(isHere));
+  const rows = plainRows(measure, UNIT, systems, found);
   return [...ratios(found), ...rows];
 }
 

@@ -21,7 +21,7 @@ const PUT = "/usher.queue.v1.QueueService/Put";
 const UNAUTHENTICATED = 16;
 const TUBE = "bench";
 /** Sign-ins under way in a storm, more than there are threads for, and puts beside it. */
-const STORM = 32;
+const STORM = 16;
 const PUTS = 8;
 const SIGN_IN_DURABLE = "session, event and count of tries fsynced";
 
@@ -79,7 +79,7 @@ async function storm(bench: Bench, usher: Usher): Promise<Row[]> {
     durable: USHER_DURABLE,
     async measure(span) {
       // Longer at both ends than the puts.
-      const seconds = span.seconds + span.warmUpSeconds + 1;
+      const seconds = span.seconds + span.warmUpSeconds + 0.5;
       const around = signIns(usher, { seconds, warmUpSeconds: 0 }, knownUsers(), STORM);
       const [value] = await Promise.all([puts(span), around]);
       return { value };

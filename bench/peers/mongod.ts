@@ -19,6 +19,7 @@ import { accepts, freePort, Program } from "../run/process.ts";
 export interface Mongod {
   readonly port: number;
   readonly pid: number;
+  readonly version: string;
   /** For clients, with a database and without options. */
   url(database: string): string;
 }
@@ -41,24 +42,27 @@ export async function startMongod(stack: AsyncDisposableStack): Promise<Mongod |
   ]);
   stack.defer(() => program.end());
   await program.ready(() => accepts(port));
-  await initiate(port);
   return {
     port,
     pid: program.pid,
+    version: await initiate(port),
     url: (database) => `mongodb://127.0.0.1:${port}/${database}?replicaSet=bench`,
   };
 }
 
-async function initiate(port: number): Promise<void> {
+/** Makes the replica set and answers the server's version. */
+async function initiate(port: number): Promise<string> {
   const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
   try {
     const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
     await client.db("admin").command({ replSetInitiate: { _id: "bench", members } });
     for (;;) {
       const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
-      if (isWritablePrimary === true) return;
+      if (isWritablePrimary === true) break;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    const { version } = await client.db("admin").command({ buildInfo: 1 });
+    return String(version);
   } finally {
     await client.close();
   }

@@ -8,9 +8,15 @@ import { PAYLOAD_BYTES } from "../systems/tubes.ts";
 
 const SCRIPT = fileURLToPath(new URL("./tarantool.lua", import.meta.url));
 
-/** Tarantool with put, take and ack written by hand, 100 tasks a call. */
-export async function tarantool(stack: AsyncDisposableStack): Promise<Contender | Absent> {
-  const system = "tarantool, wal_mode=fsync";
+/** How many tasks a call has, and how many calls are under way on each of four connections. */
+const SHAPES = { 100: 4, 1: 100 } as const;
+
+/** Tarantool with put, take and ack written by hand, on a log that is fsynced. */
+export async function tarantool(
+  stack: AsyncDisposableStack,
+  batch: keyof typeof SHAPES,
+): Promise<Contender | Absent> {
+  const system = `tarantool, ${batch} a call`;
   const binary = findOnPath("tarantool");
   if (binary === undefined) {
     return { system, missing: "not on PATH (Debian: apt-get install tarantool)" };
@@ -21,11 +27,11 @@ export async function tarantool(stack: AsyncDisposableStack): Promise<Contender 
   await program.ready(() => accepts(port));
   return {
     system,
-    durable: "puts, takes and acks fsynced, transactions that come together in one fsync",
+    durable: "puts, takes and acks fsynced (wal_mode=fsync), many transactions at once",
     async measure(span) {
       const load = phases(span, [program.pid]);
-      const options = { ...load, port, pairs: 4, batch: 100, payloadBytes: PAYLOAD_BYTES };
-      return rateOf(await runLoad("tarantool", options));
+      const shape = { pairs: 4, batch, window: SHAPES[batch], payloadBytes: PAYLOAD_BYTES };
+      return rateOf(await runLoad("tarantool", { ...load, port, ...shape }));
     },
   };
 }

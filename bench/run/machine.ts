@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { cpus, loadavg, release, totalmem, type } from "node:os";
+import packageJson from "../../package.json" with { type: "json" };
 import { findOnPath } from "./find.ts";
 
 const VERSIONS: Readonly<Record<string, readonly string[]>> = {
@@ -8,6 +9,10 @@ const VERSIONS: Readonly<Record<string, readonly string[]>> = {
   tarantool: ["--version"],
   "redis-server": ["--version"],
 };
+
+/** Libraries that are measured, or measured with. */
+const LIBRARIES = ["@grpc/grpc-js", "@connectrpc/connect-node"] as const;
+const PEERS = ["bullmq", "agenda", "mongodb-queue"] as const;
 
 /** Where and with what it was measured, for whoever reads the table later. */
 export function machine(): string {
@@ -19,7 +24,9 @@ export function machine(): string {
     `${cpus().length} cores of ${cpus()[0]?.model.trim()}, ${gib} GiB`,
     `load average before the start ${busy?.toFixed(2)}`,
     `Node ${process.versions.node}`,
+    ...LIBRARIES.map((name) => `${name} ${packageJson.dependencies[name]}`),
     ...programs.filter((line) => line !== undefined),
+    ...PEERS.map((name) => `${name} ${packageJson.devDependencies[name]}`),
   ].join("; ");
 }
 

@@ -15,14 +15,14 @@ export const USAGE = `npm run bench -- [flags]
   --only NAME       measures this alone; may be given more than once
   --quick           shorter rounds and less data: under three minutes
   --json FILE       writes the rows to a file
-  --rounds N        rounds that count of each system (default 5, quick 3)
+  --rounds N        rounds that count of each system (default 5, quick 2)
   --seconds S       of each round (default 3, quick 0.6)
   --profile FOLDER  makes a CPU profile of every Usher and prints what took the most time
   --list            prints the names of the measures
 `;
 
 const FULL = { rounds: 5, seconds: 3, warmUpSeconds: 1 };
-const QUICK = { rounds: 3, seconds: 0.6, warmUpSeconds: 0.3 };
+const QUICK = { rounds: 2, seconds: 0.6, warmUpSeconds: 0.3 };
 
 /** Throws TypeError for flags that are not there, RangeError for numbers that cannot be. */
 export function readOptions(args: string[]): Options {

@@ -14,9 +14,11 @@ interface CpuProfile {
   readonly timeDeltas: readonly number[];
 }
 
-const SHOWN = 25;
+/** Functions that are shown, and parts of the program. */
+const FUNCTIONS = 20;
+const PARTS = 12;
 
-/** What took the most time by itself, of every CPU profile in a folder. */
+/** What took the most time by itself, functions and parts, of every CPU profile in a folder. */
 export function topsOf(folder: string): string {
   const files = readdirSync(folder).filter((name) => name.endsWith(".cpuprofile"));
   return files.map((name) => `\n${name}\n${topOf(join(folder, name))}`).join("");
@@ -24,23 +26,37 @@ export function topsOf(folder: string): string {
 
 function topOf(file: string): string {
   const profile = JSON.parse(readFileSync(file, "utf8")) as CpuProfile;
-  const names = new Map(
-    profile.nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => {
-      const place = url === "" ? "" : ` ${shorten(url)}:${lineNumber + 1}`;
-      return [id, `${functionName || "(anonymous)"}${place}`];
-    }),
-  );
-  const times = new Map<string, number>();
+  const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
+  const functions = new Map<string, number>();
+  const parts = new Map<string, number>();
   let busy = 0;
   for (const [index, id] of profile.samples.entries()) {
-    const name = names.get(id) ?? "";
+    const frame = frames.get(id);
+    if (frame === undefined || frame.functionName === "(idle)") continue;
     const time = profile.timeDeltas[index] ?? 0;
-    if (name === "(idle)") continue;
-    times.set(name, (times.get(name) ?? 0) + time);
+    const path = shorten(frame.url);
+    const place = path === "" ? "" : ` ${path}:${frame.lineNumber + 1}`;
+    add(functions, `${frame.functionName || "(anonymous)"}${place}`, time);
+    add(parts, path === "" ? frame.functionName : partOf(path), time);
     busy += time;
   }
-  const tops = [...times].sort(([, a], [, b]) => b - a).slice(0, SHOWN);
-  return tops.map(([name, time]) => `${((100 * time) / busy).toFixed(1)} % ${name}\n`).join("");
+  return `${largest(functions, FUNCTIONS, busy)}by part:\n${largest(parts, PARTS, busy)}`;
+}
+
+function add(times: Map<string, number>, name: string, time: number): void {
+  times.set(name, (times.get(name) ?? 0) + time);
+}
+
+function largest(times: ReadonlyMap<string, number>, count: number, busy: number): string {
+  const sorted = [...times].sort(([, a], [, b]) => b - a).slice(0, count);
+  return sorted.map(([name, time]) => `${((100 * time) / busy).toFixed(1)} % ${name}\n`).join("");
+}
+
+/** A folder of ours, a package, or a module of Node. */
+function partOf(path: string): string {
+  if (path.startsWith("src/")) return path.split("/").slice(0, 3).slice(0, -1).join("/") || path;
+  const names = path.split("/");
+  return names.slice(0, path.startsWith("@") || path.startsWith("node:") ? 2 : 1).join("/");
 }
 
 /** Paths as they are in this repository. */

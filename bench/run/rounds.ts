@@ -6,6 +6,8 @@ export interface Contender {
   readonly system: string;
   /** What is on disk when it answers. */
   readonly durable: string;
+  /** What it is measured in, where that is not what the others are. */
+  readonly unit?: string;
   /** One round. */
   measure(span: Span): Promise<Reading>;
 }
@@ -43,8 +45,8 @@ export async function inTurns(
   const readings = new Map<Contender, Reading[]>(contenders.map((one) => [one, []]));
   for (let round = 0; round <= pace.rounds; round++) {
     for (const [contender, taken] of readings) {
-      const seconds = round === 0 ? Math.min(1, pace.seconds) : pace.seconds;
-      const reading = await contender.measure({ seconds, warmUpSeconds: pace.warmUpSeconds });
+      const { seconds, warmUpSeconds } = pace;
+      const reading = await contender.measure({ seconds, warmUpSeconds });
       if (round > 0) taken.push(reading);
     }
     say(`${measure}: ${round === 0 ? "warm" : `round ${round} of ${pace.rounds}`}`);
@@ -55,7 +57,7 @@ export async function inTurns(
       {
         measure,
         system: one.system,
-        unit,
+        unit: one.unit ?? unit,
         durable: one.durable,
         readings: readings.get(one) ?? [],
       },
