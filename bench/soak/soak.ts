@@ -16,7 +16,8 @@ import { createTubes, pause, type World } from "./world.ts";
 const USAGE = "npm run soak -- [--minutes N]   ten minutes unless said otherwise\n";
 /** Of the time; in what is left the server lives on, so that its memory can be compared. */
 const KILLING_SHARE = 0.4;
-const DEDUP_WINDOW_SECONDS = 600n;
+/** Longer than a put may wait for its answer, shorter than the soak: else memory never levels off. */
+const DEDUP_WINDOW_SECONDS = 60n;
 
 async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { minutes: { type: "string", default: "10" } } });
