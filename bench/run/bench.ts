@@ -28,9 +28,14 @@ export interface Measure {
   run(bench: Bench): Promise<Row[]>;
 }
 
-/** A folder that goes with what is deferred to. On the disk that systems are measured on. */
+/** A folder that goes with what is deferred to, or with this process if that is cut short. */
 export function temporaryFolder(stack: AsyncDisposableStack): string {
   const folder = mkdtempSync(join(tmpdir(), "usher-bench-"));
-  stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  stack.defer(() => {
+    process.off("exit", remove);
+    remove();
+  });
   return folder;
 }
