@@ -19,6 +19,7 @@ import { deadlineOf, GrpcContext } from "./grpc-context.ts";
 import { asBuffer, type GrpcStatus, toGrpcStatus, toMetadata } from "./grpc-metadata.ts";
 import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
+import { resetHalfOpen } from "./half-open.ts";
 import { undecodable, WHOLE_MESSAGE } from "./request-fault.ts";
 import type { Encoder } from "./served-service.ts";
 import { internalError, toConnectError } from "./status.ts";
@@ -142,6 +143,8 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   /** grpc-js calls this once for every call, also for one that has ended well. */
   onCancel(): void {
     if (!this.#over) this.#end(new ConnectError("the caller has gone", Code.Canceled));
+    const stream = this.#reader === undefined ? undefined : http2StreamOf(this.#wire);
+    if (stream !== undefined && !stream.closed) resetHalfOpen(stream);
   }
 
   /** Ends the call with an error, if it is not over. */

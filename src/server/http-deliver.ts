@@ -2,6 +2,7 @@ import { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { resetHalfOpen } from "./half-open.ts";
 import type { HttpResponse } from "./http-pages.ts";
 
 /**
@@ -41,6 +42,7 @@ export async function deliver(
       response.addTrailers(Object.fromEntries(trailer));
     }
     out.end();
+    if ("stream" in response && !response.stream.readableEnded) resetHalfOpen(response.stream);
   } catch (error) {
     // A handler that waits at its `yield` goes on to its `finally`.
     chunks?.throw?.(error).then(undefined, () => {});
