@@ -16,36 +16,38 @@ export class Dedup {
   }
 
   /** Notes a key at its put; the commit of the put keeps its window, if the tube has one. */
-  note(tube: Tube, key: string, id: number, putAt: number): DedupEntry {
+  note(tube: Tube, key: string, id: number, putAt: number): void {
     const windowMs = tube.settings.dedupWindowMs;
     const until = windowMs === 0 ? 0 : putAt + windowMs;
-    const entry = { key, id, until, alive: true, failed: false, alarm: undefined };
+    const entry = { key, id, until, alarm: undefined, followers: [] };
     tube.dedup.set(key, entry);
     if (until !== 0 && !tube.temporary) {
       this.#committer.changes.dedup.push({ tube: tube.number, key, id, until });
     }
-    return entry;
+  }
+
+  /** The put of a key is durable. */
+  putKept(tube: Tube, key: string): void {
+    const entry = tube.dedup.get(key);
+    if (entry !== undefined) entry.followers = undefined;
   }
 
   /** The put of a key was not kept. */
-  putFailed(tube: Tube, key: string): void {
+  putFailed(tube: Tube, key: string, error: unknown): void {
     const entry = tube.dedup.get(key);
-    if (entry === undefined) return;
-    entry.failed = true;
     tube.dedup.delete(key);
+    for (const failed of entry?.followers ?? []) failed(error);
   }
 
   /** The task of a key is gone; the key stays until its window is over. */
   taskGone(tube: Tube, key: string): void {
     const entry = tube.dedup.get(key);
-    if (entry === undefined || tube.gone) return;
-    entry.alive = false;
-    this.#forgetWhenOver(tube, entry);
+    if (entry !== undefined && !tube.gone) this.#forgetWhenOver(tube, entry);
   }
 
   /** A task that the store gave back keeps its key. */
   restoreAlive(tube: Tube, key: string, id: number): void {
-    tube.dedup.set(key, { key, id, until: 0, alive: true, failed: false, alarm: undefined });
+    tube.dedup.set(key, { key, id, until: 0, alarm: undefined, followers: undefined });
   }
 
   /** Takes back what the store kept: a window that may be over, of a task that may be gone. */
@@ -53,10 +55,9 @@ export class Dedup {
     const known = tube.dedup.get(key);
     // The key may belong to a later task by now.
     if (known !== undefined && known.id !== id) return;
-    const alive = known !== undefined;
-    const entry = { key, id, until, alive, failed: false, alarm: undefined };
+    const entry = { key, id, until, alarm: undefined, followers: undefined };
     tube.dedup.set(key, entry);
-    if (!alive) this.#forgetWhenOver(tube, entry);
+    if (known === undefined) this.#forgetWhenOver(tube, entry);
   }
 
   #forgetWhenOver(tube: Tube, entry: DedupEntry): void {

@@ -5,7 +5,7 @@ import type { Features } from "./kinds.ts";
 import type { Link } from "./linked-list.ts";
 import type { Payload } from "./repository.ts";
 import { state } from "./transitions.ts";
-import type { DedupEntry, Tube } from "./tube.ts";
+import type { Tube } from "./tube.ts";
 import { type TaskView, viewOf } from "./views.ts";
 
 /** What a put asks for. What is undefined takes the tube's default. */
@@ -40,7 +40,7 @@ export interface PutOutcome {
    * Of a put of one: the task as it was when that became durable, or, of a duplicate, the first as
    * it is. Not there if that is gone.
    */
-  task?: TaskView;
+  readonly task?: TaskView;
 }
 
 /** A put that waits for room. */
@@ -49,13 +49,6 @@ export interface WaitingPut {
   /** There is room now. */
   readonly admit: () => void;
   readonly reject: (error: unknown) => void;
-}
-
-interface Admission {
-  readonly slots: number[];
-  readonly outcome: PutOutcome;
-  /** Of duplicates: were their first puts kept? */
-  readonly firsts: DedupEntry[];
 }
 
 export class Putting {
@@ -141,30 +134,43 @@ export class Putting {
 
   #admitNow(tube: Tube, tasks: readonly NewTask[]): Promise<PutOutcome> {
     const core = this.#core;
-    const admission: Admission = {
-      slots: [],
-      outcome: { ids: [], duplicates: [] },
-      firsts: [],
-    };
     const now = core.clock.now();
-    for (const [index, task] of tasks.entries()) {
-      const first = task.dedupKey === "" ? undefined : tube.dedup.get(task.dedupKey);
-      if (first === undefined) {
-        const slot = this.#insert(tube, task, now);
-        admission.slots.push(slot);
-        admission.outcome.ids.push(core.table.id[slot] as number);
-      } else {
-        admission.firsts.push(first);
-        admission.outcome.ids.push(first.id);
-        admission.outcome.duplicates.push(index);
-      }
-    }
+    const slots: number[] = [];
+    const ids: number[] = [];
+    const duplicates: number[] = [];
     return new Promise((resolve, reject) => {
+      let over = false;
+      const fail = (error: unknown): void => {
+        over = true;
+        for (const slot of slots) this.#takeBack(tube, slot, error);
+        reject(error);
+      };
+      // All or none: where a first turns out not to be kept, its duplicate's put is not either.
+      const firstFailed = (error: unknown): void => {
+        if (over) return;
+        this.#withdraw(slots);
+        fail(error);
+      };
+      for (const [index, task] of tasks.entries()) {
+        const first = task.dedupKey === "" ? undefined : tube.dedup.get(task.dedupKey);
+        if (first === undefined) {
+          const slot = this.#insert(tube, task, now);
+          slots.push(slot);
+          ids.push(core.table.id[slot] as number);
+        } else {
+          ids.push(first.id);
+          duplicates.push(index);
+          first.followers?.push(firstFailed);
+        }
+      }
       core.committer.add({
-        committed: () => this.#committed(tube, admission, resolve, reject),
+        committed: () => {
+          if (over) return;
+          for (const slot of slots) this.#appear(tube, slot);
+          resolve(this.#shown(tube, { ids, duplicates }));
+        },
         failed: (error) => {
-          for (const slot of admission.slots) this.#takeBack(tube, slot);
-          reject(error);
+          if (!over) fail(error);
         },
       });
     });
@@ -219,47 +225,43 @@ export class Putting {
     return slot;
   }
 
-  #committed(
-    tube: Tube,
-    admission: Admission,
-    resolve: (outcome: PutOutcome) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  /** A task whose put is durable is there for others. */
+  #appear(tube: Tube, slot: number): void {
     const core = this.#core;
-    const now = core.clock.now();
-    for (const slot of admission.slots) {
-      if (tube.gone) {
-        core.discard(tube, slot);
-        continue;
-      }
-      const delayed = (core.table.readyAt[slot] as number) > now;
-      core.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
-      core.place(tube, slot);
-      core.announce(tube, slot, "PUT");
-    }
-    if (tube.gone) reject(new UsherError("TUBE_NOT_FOUND"));
-    else if (admission.firsts.some((first) => first.failed)) {
-      reject(new UsherError("STORAGE_UNAVAILABLE", { retryAfterMs: 1_000 }));
-    } else {
-      if (admission.outcome.ids.length === 1) this.#show(tube, admission.outcome);
-      resolve(admission.outcome);
-    }
+    const key = core.table.dedupKey.get(slot);
+    if (key !== undefined) core.dedup.putKept(tube, key);
+    const delayed = (core.table.readyAt[slot] as number) > core.clock.now();
+    core.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
+    core.place(tube, slot);
+    core.announce(tube, slot, "PUT");
   }
 
-  /** Before anyone who waits is served. */
-  #show(tube: Tube, outcome: PutOutcome): void {
-    const slot = tube.log.find(outcome.ids[0] as number);
-    if (slot !== -1) outcome.task = viewOf(this.#core, tube, slot);
+  /** With the task of a put of one, before anyone who waits is served. */
+  #shown(tube: Tube, outcome: PutOutcome): PutOutcome {
+    const slot = outcome.ids.length === 1 ? tube.log.find(outcome.ids[0] as number) : -1;
+    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#core, tube, slot) };
   }
 
-  #takeBack(tube: Tube, slot: number): void {
+  #takeBack(tube: Tube, slot: number, error: unknown): void {
     const { table, dedup } = this.#core;
     const key = table.dedupKey.get(slot);
-    if (key !== undefined) {
-      dedup.putFailed(tube, key);
-      table.dedupKey.delete(slot);
-    }
+    table.dedupKey.delete(slot);
     this.#core.forget(tube, slot);
+    if (key !== undefined) dedup.putFailed(tube, key, error);
+  }
+
+  /** Takes tasks out of the next commit, which has not begun. */
+  #withdraw(slots: readonly number[]): void {
+    const { table, committer } = this.#core;
+    const keys = new Set(slots.map((slot) => table.key[slot]));
+    const dedupKeys = new Set(slots.map((slot) => table.dedupKey.get(slot)));
+    const tube = table.tube[slots[0] ?? -1];
+    const { changes } = committer;
+    committer.changes = {
+      ...changes,
+      inserts: changes.inserts.filter(({ key }) => !keys.has(key)),
+      dedup: changes.dedup.filter((each) => each.tube !== tube || !dedupKeys.has(each.key)),
+    };
   }
 }
 

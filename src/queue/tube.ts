@@ -17,10 +17,9 @@ export interface DedupEntry {
   readonly id: number;
   /** When its window is over; it counts as long as the task is alive in any case. */
   readonly until: number;
-  alive: boolean;
-  /** The put that made it was not kept. */
-  failed: boolean;
   alarm: Alarm | undefined;
+  /** While its put is on its way: duplicates, to be told if it is not kept. */
+  followers: ((error: unknown) => void)[] | undefined;
 }
 
 export interface CallCounts {

@@ -203,19 +203,26 @@ describe("while the store refuses", () => {
     assert.deepEqual(q.counts("t"), { ready: 1 });
   });
 
-  test("the duplicate of a put that is refused is refused too", async (t) => {
+  test("the duplicate of a put that is refused is refused too, its whole batch with it", async (t) => {
     const q = await startEngine(t);
-    await q.tube("t", "FIFO", { dedupWindowMs: 60 * SECOND });
+    await q.tube("t", "LIMFIFOTTL", { capacity: 5, dedupWindowMs: 60 * SECOND });
     const letGo = q.store.hold();
-    const first = assertReason(q.put("t", { dedupKey: "k" }), "STORAGE_UNAVAILABLE");
+    const k = { dedupKey: "k" };
+    const l = { dedupKey: "l" };
+    const puts = [q.put("t", k, {}, k)];
     await q.idle();
-    const second = assertReason(q.put("t", { dedupKey: "k" }), "STORAGE_UNAVAILABLE");
+    puts.push(q.put("t", k, l, {}), q.put("t", l), q.put("t", k));
+    const other = q.put("t", { dedupKey: "m" });
     q.store.refuseCommits();
     letGo();
-    await Promise.all([first, second]);
-    assert.deepEqual((await q.putAll("t", [{ dedupKey: "k" }])).duplicates, []);
+    await Promise.all(puts.map((put) => assertReason(put, "STORAGE_UNAVAILABLE")));
+    await other;
+    assert.deepEqual(q.counts("t"), { ready: 1 });
     await q.crash();
     assert.deepEqual(q.counts("t"), { ready: 1 });
+    const { duplicates } = await q.putAll("t", [k, l, { dedupKey: "m" }, {}]);
+    assert.deepEqual(duplicates, [2]);
+    assert.deepEqual(q.counts("t"), { ready: 4 });
   });
 
   test("a stream holds what it could not settle, and can settle it later", async (t) => {

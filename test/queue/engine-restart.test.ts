@@ -203,7 +203,7 @@ describe("a temporary tube", () => {
     await q.put("t", {});
     await q.engine.deleteTube("t", false);
     await q.crash();
-    assertReason(q.take("t"), "TUBE_NOT_FOUND");
+    await assertReason(q.take("t"), "TUBE_NOT_FOUND");
   });
 });
 

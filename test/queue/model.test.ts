@@ -2,8 +2,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { runParameters } from "../support/property.ts";
 import { newTube } from "./model/arbitraries.ts";
-import { command, createTube } from "./model/commands.ts";
+import { command } from "./model/commands.ts";
 import { Reference } from "./model/reference.ts";
+import { createTube } from "./model/tube-plays.ts";
 import { RunningEngine } from "./running-engine.ts";
 
 /**

@@ -1,35 +1,23 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { TubeSettings } from "../../../src/queue/repository.ts";
 import type { RunningEngine } from "../running-engine.ts";
 import {
   durationMs,
-  fitSettings,
-  type NewTubeCase,
   newTube,
   pick,
   sessionTtlMs,
   settings,
   someTicks,
   TICK,
-  tubeNames,
   waitMs,
 } from "./arbitraries.ts";
-import { compare, learn } from "./comparison.ts";
-import { Observed } from "./observed.ts";
-import {
-  atOnce,
-  durableOperation,
-  leaseAt,
-  type Planned,
-  settlementsAtOnce,
-  tubeAt,
-} from "./operations.ts";
+import { compare } from "./comparison.ts";
+import { crashDuring, done, refused, refusedTogether, together } from "./operation-plays.ts";
+import { atOnce, durableOperation, leaseAt, settlementsAtOnce, tubeAt } from "./operations.ts";
+import { crashBoth, observe, type Play, quiet } from "./play.ts";
 import type { Reference } from "./reference.ts";
-import { type ReferenceSession, ReferenceTube } from "./reference-tube.ts";
-
-/** Does something to both, if there is something to do it to. */
-type Play = (reference: Reference, real: RunningEngine) => Promise<void>;
+import type { ReferenceSession } from "./reference-tube.ts";
+import { createTube, deleteTube, pause, updateTube } from "./tube-plays.ts";
 
 /** Something that callers or time do. Afterwards all that can be seen of both is compared. */
 class Command implements fc.AsyncCommand<Reference, RunningEngine> {
@@ -55,99 +43,6 @@ class Command implements fc.AsyncCommand<Reference, RunningEngine> {
     return this.#name;
   }
 }
-
-/** Resolves when nothing more happens by itself at this time. */
-async function quiet(real: RunningEngine): Promise<void> {
-  for (let round = 0; round < 4; round++) await real.step(0);
-}
-
-async function observe<T>(real: RunningEngine, call: Promise<T>): Promise<Observed<T>> {
-  const answer = new Observed(call);
-  await quiet(real);
-  return answer;
-}
-
-// Operations that are durable
-
-function done(planned: Planned): Play {
-  return async (reference, real) => {
-    const operation = planned(reference);
-    if (operation === undefined) return;
-    reference.story.push(operation.said);
-    operation.call(real);
-    await quiet(real);
-    operation.counted();
-    operation.happened(true);
-  };
-}
-
-function refused(planned: Planned): Play {
-  return async (reference, real) => {
-    const operation = planned(reference);
-    if (operation === undefined) return;
-    reference.story.push(`while the store refuses: ${operation.said}`);
-    real.store.refuseCommits();
-    const answer = operation.call(real);
-    await quiet(real);
-    // What needs no commit is not refused.
-    real.store.refuseCommits(0);
-    operation.counted();
-    if (!answer.unavailable) operation.happened(true);
-  };
-}
-
-function refusedTogether(planned: readonly Planned[]): Play {
-  return async (reference, real) => {
-    const operations = planned.map((each) => each(reference)).filter((each) => each !== undefined);
-    const said = operations.map((operation) => operation.said).join(" + ");
-    reference.story.push(`while the store refuses, together: ${said}`);
-    real.store.refuseCommits();
-    const answers = operations.map((operation) => operation.call(real));
-    await quiet(real);
-    real.store.refuseCommits(0);
-    if (answers.every(({ unavailable }) => !unavailable)) {
-      for (const operation of operations) {
-        operation.counted();
-        operation.happened(true);
-      }
-      return;
-    }
-    // Which of them were worth a call depends on those before, as if they had been kept.
-    for (const { name, calls } of reference.tubes.values()) {
-      Object.assign(calls, real.statistics(name).calls);
-    }
-  };
-}
-
-function crashDuring(planned: Planned, kept: boolean): Play {
-  return async (reference, real) => {
-    const operation = planned(reference);
-    if (operation === undefined) return;
-    const commit = `a commit that was ${kept ? "" : "not "}kept`;
-    reference.story.push(`killed after ${commit}: ${operation.said}`);
-    if (kept) real.store.loseAnswers();
-    else real.store.hold();
-    operation.call(real);
-    await real.idle();
-    if (kept) operation.happened(false);
-    await crashBoth(reference, real, 0);
-  };
-}
-
-function together(planned: readonly Planned[]): Play {
-  return async (reference, real) => {
-    const operations = planned.map((each) => each(reference)).filter((each) => each !== undefined);
-    reference.story.push(`together: ${operations.map(({ said }) => said).join(" + ")}`);
-    for (const operation of operations) operation.call(real);
-    await quiet(real);
-    for (const operation of operations) {
-      operation.counted();
-      operation.happened(true);
-    }
-  };
-}
-
-// Taking
 
 function take(number: number, maxTasks: number, wait: number, session: number | undefined): Play {
   return async (reference, real) => {
@@ -175,8 +70,6 @@ function giveBack(number: number): Play {
     if (reference.held(token) !== undefined) reference.giveBack(handed);
   };
 }
-
-// Sessions
 
 function openSession(ttlMs: number): Play {
   return async (reference, real) => {
@@ -212,77 +105,6 @@ function sessionAt({ sessions }: Reference, number: number): ReferenceSession | 
   return sessions[number % sessions.length];
 }
 
-// Tubes
-
-export function createTube(number: number, given: NewTubeCase): Play {
-  return async (reference, real) => {
-    const name = tubeNames[number] as string;
-    const { kind, temporary, settings } = given;
-    const { capacity, maxAttempts, dedupWindowMs } = settings;
-    const untimed = { ...(capacity > 0 && { capacity }), maxAttempts, dedupWindowMs };
-    const tube = new ReferenceTube(name, kind, temporary, settings);
-    const asked = { name, kind, temporary, settings: tube.timed ? settings : untimed };
-    const said = `${temporary ? "a temporary " : ""}${kind} ${saySettings(asked.settings)}`;
-    reference.story.push(`make ${name}, ${said}`);
-    const answer = await observe(real, real.engine.createTube(asked, false));
-    if (reference.tubes.has(name)) {
-      answer.refused("TUBE_ALREADY_EXISTS");
-    } else {
-      answer.value();
-      reference.tubes.set(name, tube);
-    }
-  };
-}
-
-function deleteTube(number: number, force: boolean): Play {
-  return async (reference, real) => {
-    const tube = tubeAt(reference, number);
-    if (tube === undefined) return;
-    reference.story.push(`delete ${tube.name}${force ? " by force" : ""}`);
-    const answer = await observe(real, real.engine.deleteTube(tube.name, force));
-    if (!force && tube.inState("LEASED").length > 0) answer.refused("TUBE_IN_USE");
-    else {
-      answer.value();
-      for (const waiting of [...tube.takers, ...tube.puts])
-        waiting.answer.refused("TUBE_NOT_FOUND");
-      for (const { session } of tube.takers) {
-        if (session === undefined) continue;
-        session.users--;
-        reference.renew(session);
-      }
-      for (const task of tube.tasks) tube.remove(task);
-      reference.tubes.delete(tube.name);
-    }
-  };
-}
-
-function updateTube(number: number, given: TubeSettings): Play {
-  return async (reference, real) => {
-    const tube = tubeAt(reference, number);
-    if (tube === undefined) return;
-    const fitting = fitSettings(tube.kind, given);
-    const { maxAttempts, dedupWindowMs } = fitting;
-    const changed = tube.timed ? fitting : { maxAttempts, dedupWindowMs };
-    reference.story.push(`update ${tube.name} ${saySettings(changed)}`);
-    const answer = await observe(real, real.engine.updateTube(tube.name, changed));
-    tube.settings = { ...tube.settings, ...changed };
-    assert.deepEqual(answer.value().settings, tube.settings);
-  };
-}
-
-function pause(number: number, forMs: number): Play {
-  return async (reference, real) => {
-    const tube = tubeAt(reference, number);
-    if (tube === undefined) return;
-    reference.story.push(forMs === 0 ? `resume ${tube.name}` : `pause ${tube.name} for ${forMs}`);
-    tube.pausedUntil = forMs === 0 ? 0 : reference.now + forMs;
-    const answer = await observe(real, real.engine.pauseTube(tube.name, tube.pausedUntil));
-    assert.equal(answer.value().pausedUntil, tube.pausedUntil);
-  };
-}
-
-// Time, and the end of processes
-
 function pass(ticks: number): Play {
   return async (reference, real) => {
     reference.story.push(`${ticks * TICK} ms pass`);
@@ -309,18 +131,6 @@ function crash(ticks: number): Play {
     reference.story.push(`killed, and started ${ticks * TICK} ms later`);
     await crashBoth(reference, real, ticks);
   };
-}
-
-async function crashBoth(reference: Reference, real: RunningEngine, ticks: number): Promise<void> {
-  await real.crash(ticks * TICK);
-  await quiet(real);
-  reference.crash(reference.now + ticks * TICK);
-  reference.settleDown();
-  await learn(reference, real);
-}
-
-function saySettings(given: Partial<TubeSettings>): string {
-  return JSON.stringify(given, (_, value) => (value === Infinity ? "never" : value));
 }
 
 const downTicks = fc.integer({ min: 0, max: 3 });
