@@ -50,12 +50,19 @@ export class Dedup {
     tube.dedup.set(key, { key, id, until: 0, alarm: undefined, followers: undefined });
   }
 
-  /** Takes back what the store kept: a window that may be over, of a task that may be gone. */
+  /**
+   * Takes back what the store kept: a window that may be over, of a task that may be gone. What is
+   * over leaves the store with the next commit.
+   */
   restore(tube: Tube, key: string, id: number, until: number): void {
     const known = tube.dedup.get(key);
     // The key may belong to a later task by now.
     if (known !== undefined && known.id !== id) return;
     const entry = { key, id, until, alarm: undefined, followers: undefined };
+    if (known === undefined && until <= this.#clock.now()) {
+      this.#dropFromStore(tube, entry);
+      return;
+    }
     tube.dedup.set(key, entry);
     if (known === undefined) this.#forgetWhenOver(tube, entry);
   }
@@ -71,8 +78,12 @@ export class Dedup {
   #forget(tube: Tube, entry: DedupEntry): void {
     tube.dedup.delete(entry.key);
     if (tube.temporary || entry.until === 0) return;
-    this.#committer.changes.removedDedup.push({ tube: tube.number, key: entry.key });
+    this.#dropFromStore(tube, entry);
     // Should this commit fail, the next start finds the window over and drops the key.
     this.#committer.add({ committed() {}, failed() {} });
+  }
+
+  #dropFromStore(tube: Tube, { key }: DedupEntry): void {
+    this.#committer.changes.removedDedup.push({ tube: tube.number, key });
   }
 }

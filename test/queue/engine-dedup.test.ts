@@ -109,6 +109,15 @@ describe("a dedup window", () => {
     assert.ok(await isDuplicate(q, 2, "alive"));
   });
 
+  test("that was over while the server was down is over", async (t) => {
+    const q = await startEngine(t, { slowness: 1 });
+    await q.tube("t", "FIFO", { dedupWindowMs: WINDOW });
+    await q.put("t", k);
+    await q.ack(await q.takeOne("t"));
+    await q.crash(WINDOW);
+    assert.ok(!(await isDuplicate(q, 1)));
+  });
+
   test("of a key put again right after its first window counts from the second put", async (t) => {
     const q = await startEngine(t);
     await q.tube("t", "FIFO", { dedupWindowMs: WINDOW });

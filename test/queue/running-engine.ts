@@ -66,6 +66,7 @@ export class RunningEngine {
       log: silentLog,
       ...(random && { random }),
     });
+    assert.equal(store.earlyCommits, 0, "nothing is committed before all is given back");
     this.#life = { engine, store, clock, database };
   }
 

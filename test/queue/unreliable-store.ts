@@ -12,6 +12,8 @@ export class UnreliableStore implements QueueStore {
   readonly #store: QueueStore;
   /** How many commits were begun. */
   commits = 0;
+  /** And of these, before all was given back. */
+  earlyCommits = 0;
   /** Turns of the event loop that each commit and read takes beside its work. */
   slowness = 0;
   #underWay = 0;
@@ -19,6 +21,7 @@ export class UnreliableStore implements QueueStore {
   #payloadRefusals = 0;
   #held: Promise<void> | undefined;
   #answersLost = false;
+  #open = false;
   #dead = false;
 
   constructor(store: QueueStore) {
@@ -62,6 +65,7 @@ export class UnreliableStore implements QueueStore {
 
   commit(changes: QueueChanges): Promise<void> {
     this.commits++;
+    if (!this.#open) this.earlyCommits++;
     return this.#overTheLine(() => this.#commit(changes));
   }
 
@@ -86,8 +90,11 @@ export class UnreliableStore implements QueueStore {
     return this.#store.payloads(keys);
   }
 
-  open(recovery: Recovery): Promise<void> {
-    return this.#store.open(recovery);
+  async open(recovery: Recovery): Promise<void> {
+    await this.#overTheLine(() => this.#store.open(recovery));
+    // What was given back may take its time.
+    for (let turn = 0; turn < this.slowness; turn++) await new Promise(setImmediate);
+    this.#open = true;
   }
 
   saveLeases(kept: KeptLeases): Promise<void> {
