@@ -1,9 +1,31 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { transitions } from "../../src/queue/transitions.ts";
+import { callJson, startService } from "../support/service.ts";
+
+const run = promisify(execFile);
 
 const page = readFileSync(new URL("../../docs/queue.md", import.meta.url), "utf8");
+
+test("the commands of docs/queue.md work as written, also twice", async (t) => {
+  const usher = await startService(t);
+  const [, script = ""] = page.match(/^```sh\n([\s\S]*?)^```$/m) ?? [];
+  const here = script.replaceAll("127.0.0.1:8080", usher.httpAddress);
+  const calls = here.match(/^curl /gm)?.length;
+  assert.ok(calls);
+  for (let turn = 0; turn < 2; turn++) {
+    const each = here.replaceAll(/^curl (.*)$/gm, "curl --silent --fail --show-error $1; echo");
+    const { stdout } = await run("bash", ["-e", "-c", each]);
+    const answers = stdout.trim().split("\n");
+    assert.equal(answers.length, calls);
+    for (const answer of answers) JSON.parse(answer);
+  }
+  const { body } = await callJson(usher, "usher.queue.v1.QueueService/GetTube", { tube: "mail" });
+  assert.equal(body.tube.maxAttempts, 5);
+});
 
 test("the diagram of docs/queue.md has the edges of the state machine, and no others", () => {
   const drawn = new Set<string>();

@@ -467,8 +467,9 @@ export const QueueService: GenService<{
    * To stop, half-close: the server pushes no more, gives the answers that are due, waits until
    * every task it pushed is settled or its lease has ended, and ends the stream. The client
    * settles what it holds before it half-closes, or after that with Ack, Release and Bury. When
-   * the stream ends in any other way, what is not settled is released at once; with a session it
-   * stays leased until its lease or the session ends.
+   * the stream ends in any other way, what is not settled is released at once, which uses up an
+   * attempt unless it was the server that stopped; with a session it stays leased until its lease
+   * or the session ends.
    *
    * Retry: open another stream. Settlements without an answer may have been carried out; sending
    * acks, releases and buries again is safe, as with Ack.

@@ -68,7 +68,8 @@ export const PayloadSchema: GenMessage<Payload> = /*@__PURE__*/
 export type NewTask = Message<"usher.queue.v1.NewTask"> & {
   /**
    * What the task carries. Required. Payload and attributes together are at most 1 MiB (unless
-   * the server is configured otherwise), else PAYLOAD_TOO_LARGE.
+   * the server is configured otherwise), else PAYLOAD_TOO_LARGE. JSON counts as its text or as its
+   * protobuf form, whichever is larger.
    *
    * @generated from field: usher.queue.v1.Payload payload = 1;
    */
