@@ -166,7 +166,8 @@ export class Putting {
       core.committer.add({
         committed: () => {
           if (over) return;
-          for (const slot of slots) this.#appear(tube, slot);
+          const durableAt = core.clock.now();
+          for (const slot of slots) this.#appear(tube, slot, durableAt);
           resolve(this.#shown(tube, { ids, duplicates }));
         },
         failed: (error) => {
@@ -226,11 +227,12 @@ export class Putting {
   }
 
   /** A task whose put is durable is there for others. */
-  #appear(tube: Tube, slot: number): void {
+  #appear(tube: Tube, slot: number, now: number): void {
     const core = this.#core;
-    const key = core.table.dedupKey.get(slot);
+    const { dedupKey, readyAt } = core.table;
+    const key = dedupKey.size > 0 ? dedupKey.get(slot) : undefined;
     if (key !== undefined) core.dedup.putKept(tube, key);
-    const delayed = (core.table.readyAt[slot] as number) > core.clock.now();
+    const delayed = (readyAt[slot] as number) > now;
     core.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
     core.place(tube, slot);
     core.announce(tube, slot, "PUT");
