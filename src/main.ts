@@ -10,7 +10,7 @@ import type { Log } from "./log.ts";
 import { createLogger } from "./logger.ts";
 import { MailTubeError } from "./mail-queue.ts";
 import { ListenError } from "./server/listen.ts";
-import { StorageOpenError } from "./storage/sqlite/database.ts";
+import { StorageOpenError } from "./storage/open-error.ts";
 import { type RunningUsher, startUsher } from "./usher.ts";
 
 const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON

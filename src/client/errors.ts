@@ -99,6 +99,7 @@ const codes: Readonly<Record<string, StatusCode>> = {
   LEASE_LOST: "FAILED_PRECONDITION",
   SHUTTING_DOWN: "UNAVAILABLE",
   STORAGE_UNAVAILABLE: "UNAVAILABLE",
+  SHARD_UNAVAILABLE: "UNAVAILABLE",
 };
 
 /** What was refused inside of an answer: one batch, one lease. */

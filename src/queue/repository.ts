@@ -155,7 +155,9 @@ export interface QueueStore {
    * commit is there. A removed tube takes its dedup keys with it; its tasks are removed by their
    * keys. A name or a key that another has is refused.
    * Rejects with STORAGE_UNAVAILABLE where the database does not take it: then nothing of it is
-   * kept.
+   * kept. Rejects with SHARD_UNAVAILABLE where another instance has taken the shard over, or where
+   * it cannot be known whether the commit was kept: the engine is over then, and whoever opens the
+   * shard next finds all of the commit or none.
    */
   commit(changes: QueueChanges): Promise<void>;
   /** The payloads of tasks by their keys; a key that is not there is left out. */

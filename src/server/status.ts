@@ -13,6 +13,7 @@ export const codes: Readonly<Record<Reason, Code>> = {
   PAYLOAD_TOO_LARGE: Code.InvalidArgument,
   SHUTTING_DOWN: Code.Unavailable,
   STORAGE_UNAVAILABLE: Code.Unavailable,
+  SHARD_UNAVAILABLE: Code.Unavailable,
   TUBE_NOT_FOUND: Code.NotFound,
   TASK_NOT_FOUND: Code.NotFound,
   SESSION_NOT_FOUND: Code.NotFound,

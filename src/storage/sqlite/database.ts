@@ -2,12 +2,8 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { UsherError } from "../../errors.ts";
+import { StorageOpenError } from "../open-error.ts";
 import { migrations } from "./migrations.ts";
-
-/** The start cannot go on; the message is one line for the operator. */
-export class StorageOpenError extends Error {
-  override readonly name = "StorageOpenError";
-}
 
 /** One SQLite file that this process alone has open, with every migration applied. */
 export interface SqliteDatabase {

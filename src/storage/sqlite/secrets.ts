@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { KeyStore, SealingKey } from "../../auth/repository.ts";
-import { StorageOpenError } from "./database.ts";
+import { StorageOpenError } from "../open-error.ts";
 
 const FILE = "sealing-keys.json";
 const KEY_BYTES = 32;

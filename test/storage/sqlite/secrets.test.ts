@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { StorageOpenError } from "../../../src/storage/sqlite/database.ts";
+import { StorageOpenError } from "../../../src/storage/open-error.ts";
 import { openKeyStore } from "../../../src/storage/sqlite/secrets.ts";
 
 function newFolder(t: TestContext): string {

@@ -43,7 +43,8 @@ export const file_usher_queue_v1_queue: GenFile = /*@__PURE__*/
  *   ALREADY_EXISTS: TUBE_ALREADY_EXISTS
  *   FAILED_PRECONDITION: TUBE_IN_USE, TASK_NOT_BURIABLE, LEASE_LOST
  *   RESOURCE_EXHAUSTED: TUBE_FULL
- *   UNAVAILABLE: SHUTTING_DOWN, STORAGE_UNAVAILABLE
+ *   UNAVAILABLE: SHUTTING_DOWN, STORAGE_UNAVAILABLE, SHARD_UNAVAILABLE (several instances: the tube
+ *     moves from one to another)
  * After UNAVAILABLE, a deadline or a broken connection a call may have been carried out all the
  * same; "Retry" says what repeating it does then. After any other error nothing was changed.
  *

@@ -1,0 +1,104 @@
+import { type ClientSession, type Db, MongoClient, MongoError, ReadPreference } from "mongodb";
+import { UsherError } from "../../errors.ts";
+import { StorageOpenError } from "../open-error.ts";
+
+/** One database of a MongoDB replica set, shared by every instance of a service. */
+export interface MongoDatabase {
+  readonly client: MongoClient;
+  readonly db: Db;
+  /**
+   * Runs `work` in one transaction, all of it or none, durable on a majority of the members when
+   * the promise resolves. `work` may run more than once, and must hand the session to every
+   * operation. Rejects with what `work` throws, and STORAGE_UNAVAILABLE where MongoDB does not
+   * answer in time or refuses.
+   */
+  transaction<T>(work: (session: ClientSession) => Promise<T>): Promise<T>;
+  /** Rejects with STORAGE_UNAVAILABLE if the primary does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const DEFAULT_NAME = "usher";
+/** How long a start, and each operation, waits for a primary that can be written to. */
+const SELECT_MS = 5_000;
+/** How long one step may take altogether, its repetitions included. */
+const STEP_MS = 10_000;
+
+/**
+ * Connects to `mongodb://...`; the path names the database, `usher` without one.
+ * Rejects with StorageOpenError if there is no such server, or it is no replica set.
+ */
+export async function openDatabase(url: string): Promise<MongoDatabase> {
+  let client: MongoClient;
+  try {
+    client = new MongoClient(url, {
+      appName: "usher",
+      serverSelectionTimeoutMS: SELECT_MS,
+      connectTimeoutMS: SELECT_MS,
+      readPreference: ReadPreference.primary,
+      readConcern: { level: "majority" },
+      writeConcern: { w: "majority", journal: true },
+      // Numbers stay numbers as long as they fit, and become Long where they do not.
+      promoteLongs: true,
+      ignoreUndefined: false,
+    });
+  } catch (cause) {
+    // The driver's message may quote the URL, and with it a password.
+    throw new StorageOpenError("storage: the mongodb:// URL is not one that can be used", {
+      cause,
+    });
+  }
+  try {
+    await client.connect();
+    const hello = await client.db("admin").command({ hello: 1 });
+    if (hello["setName"] === undefined && hello["msg"] !== "isdbgrid") {
+      throw new StorageOpenError(
+        "storage: the MongoDB server is no replica set, and Usher needs transactions: start it with --replSet and run rs.initiate() once",
+      );
+    }
+  } catch (cause) {
+    await client.close();
+    if (cause instanceof StorageOpenError) throw cause;
+    throw new StorageOpenError(`storage: cannot use MongoDB: ${messageOf(cause)}`, { cause });
+  }
+  const db = client.db(nameIn(client));
+  return {
+    client,
+    db,
+    async transaction(work) {
+      try {
+        return await client.withSession((session) =>
+          session.withTransaction(work, {
+            readConcern: { level: "snapshot" },
+            writeConcern: { w: "majority", journal: true },
+            timeoutMS: STEP_MS,
+          }),
+        );
+      } catch (error) {
+        throw toUsherError(error);
+      }
+    },
+    async ping() {
+      try {
+        await db.command({ ping: 1 }, { timeoutMS: SELECT_MS });
+      } catch (error) {
+        throw toUsherError(error);
+      }
+    },
+    close: () => client.close(),
+  };
+}
+
+/** The one place that turns the driver's errors into Usher's; what is not the driver's passes. */
+export function toUsherError(error: unknown): unknown {
+  if (!(error instanceof MongoError)) return error;
+  return new UsherError("STORAGE_UNAVAILABLE", { cause: error, retryAfterMs: 1_000 });
+}
+
+function nameIn(client: MongoClient): string {
+  return client.options.dbName === "test" ? DEFAULT_NAME : client.options.dbName;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
