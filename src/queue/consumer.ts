@@ -10,7 +10,7 @@ import type { TaskView } from "./views.ts";
 
 export interface ConsumerOptions {
   readonly tubes: readonly Tube[];
-  /** How many tasks it may hold unsettled. */
+  /** How many tasks it may hold unsettled, at first. */
   readonly prefetch: number;
   readonly session: Session | undefined;
   /** `bytes` is to be told to `read` when the tasks are on their way. */
@@ -33,6 +33,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly #options: ConsumerOptions;
   readonly #links = new Map<Tube, Link<Taker>>();
   readonly #unsettled = new Set<Lease>();
+  #prefetch: number;
   #unreadBytes = 0;
   #open = true;
   #over = false;
@@ -49,6 +50,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#sessions = rules.sessions;
     this.#settling = rules.settling;
     this.#options = options;
+    this.#prefetch = options.prefetch;
     this.session = options.session;
     if (this.session !== undefined) this.#sessions.enter(this.session, this);
     for (const tube of options.tubes) tube.consumers.add(this);
@@ -57,7 +59,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
 
   get wanted(): number {
     if (this.#unreadBytes >= MOST_UNREAD_BYTES) return 0;
-    return this.#options.prefetch - this.#unsettled.size;
+    return this.#prefetch - this.#unsettled.size;
   }
 
   accept(tube: Tube, leases: readonly Lease[]): void {
@@ -80,6 +82,20 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#unreadBytes -= bytes;
     if (wanted > 0 || !this.#open) return;
     this.#line();
+    this.#core.serveTouched();
+  }
+
+  /** How many tasks it may hold unsettled from now on; 0: it takes no more. */
+  setPrefetch(prefetch: number): void {
+    this.#prefetch = prefetch;
+    if (!this.#open) return;
+    if (this.wanted > 0) {
+      this.#line();
+    } else {
+      this.#leaveLines();
+      // Those behind it may be served.
+      for (const tube of this.#options.tubes) this.#core.touch(tube);
+    }
     this.#core.serveTouched();
   }
 
@@ -111,6 +127,17 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     return this.#settling.settleAll(settlements);
   }
 
+  /** Tasks on which no work was begun go back as if never taken. Answers those not held. */
+  giveBack(tokens: readonly string[]): Failure[] {
+    if (tokens.length === 0) return [];
+    const held = this.#taking.held(tokens);
+    this.#taking.giveBack(held);
+    if (held.length === tokens.length) return [];
+    const given = new Set(held.map(({ token }) => token));
+    const lost = tokens.filter((token) => !given.has(token));
+    return lost.map((lease) => ({ lease, error: new UsherError("LEASE_LOST") }));
+  }
+
   /** Takes no more; resolves when nothing is unsettled. */
   drain(): Promise<void> {
     this.#open = false;
@@ -131,7 +158,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#taking.giveBack(undelivered);
     this.#drained?.();
     if (this.session !== undefined) this.#sessions.leave(this.session, this);
-    else if (this.#core.closing) this.#taking.giveBack([...this.#unsettled]);
+    else if (this.#core.closing !== undefined) this.#taking.giveBack([...this.#unsettled]);
     else this.#settling.fail([...this.#unsettled], "stream over");
   }
 

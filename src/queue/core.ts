@@ -7,12 +7,32 @@ import { Dedup } from "./dedup.ts";
 import type { Lease } from "./leases.ts";
 import type { QueueLimits } from "./limits.ts";
 import { Numbers } from "./numbers.ts";
-import { PayloadCache } from "./payload-cache.ts";
+import { CacheBudget, PayloadCache } from "./payload-cache.ts";
 import type { QueueStore, TaskProgress } from "./repository.ts";
+import type { SessionHomes } from "./sessions.ts";
 import { TaskTable } from "./task-table.ts";
 import { assertTransition, type State, state, type TaskEvent } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
 import { announce, type Change } from "./watching.ts";
+
+/** What an engine has from outside where it keeps one shard of the tubes among others. */
+export interface ShardPart {
+  /** Begins every lease token and every session id, so that they tell the shard. */
+  readonly prefix: string;
+  /** Shared by all the engines of this process. */
+  readonly cache: CacheBudget;
+  readonly sessions: SessionHomes;
+  /** False while another instance may have taken the shard over without a word to this one. */
+  mayLease(): boolean;
+}
+
+interface CoreParts {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly limits: QueueLimits;
+  readonly log: Log;
+  readonly shard: ShardPart | undefined;
+}
 
 /**
  * What the rules share: tubes, tasks, leases, and the ways in which a task changes its place.
@@ -34,7 +54,10 @@ export class Core {
   readonly tubes = new Map<string, Tube>();
   readonly tubesByNumber = new Map<number, Tube>();
   readonly leases = new Map<string, Lease>();
-  closing = false;
+  /** Undefined: there is no other engine. */
+  readonly shard: ShardPart | undefined;
+  /** Why nobody may wait any more. */
+  closing: UsherError | undefined;
 
   /** Serves waiters of a tube that may have something for them; set by the engine. */
   serve: (tube: Tube) => void = () => {};
@@ -43,11 +66,13 @@ export class Core {
 
   readonly #touched = new Set<Tube>();
 
-  constructor(store: QueueStore, clock: Clock, limits: QueueLimits, log: Log) {
+  constructor(parts: CoreParts) {
+    const { store, clock, log, limits, shard } = parts;
     this.store = store;
     this.clock = clock;
     this.limits = limits;
     this.log = log;
+    this.shard = shard;
     this.committer = new Committer(store, {
       afterwards: () => this.serveTouched(),
       failed: (tubes) => this.#keepAgain(tubes),
@@ -56,7 +81,10 @@ export class Core {
       taskDue: (slot) => this.taskDue(slot),
       afterwards: () => this.serveTouched(),
     });
-    this.payloads = new PayloadCache(this.table, limits.cacheBytes);
+    this.payloads = new PayloadCache(
+      this.table,
+      shard?.cache ?? new CacheBudget(limits.cacheBytes),
+    );
     this.dedup = new Dedup(clock, this.committer, this.deadlines);
     this.numbers = new Numbers(this.committer);
   }

@@ -2,13 +2,13 @@ import type { Clock } from "../clock.ts";
 import { UsherError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Consumer, type ConsumerOptions } from "./consumer.ts";
-import { Core } from "./core.ts";
+import { Core, type ShardPart } from "./core.ts";
 import type { Lease } from "./leases.ts";
 import type { QueueLimits } from "./limits.ts";
 import { Operating, type TaskPage } from "./operating.ts";
 import { type NewTask, type PutOptions, type PutOutcome, Putting } from "./putting.ts";
 import { recover } from "./recovery.ts";
-import type { LeaseRecord, QueueStore, TubeSettings } from "./repository.ts";
+import type { LeaseRecord, QueueStore, SessionRecord, TubeSettings } from "./repository.ts";
 import { type Session, Sessions } from "./sessions.ts";
 import { type Failure, type Settlement, Settling } from "./settling.ts";
 import { type TakeOptions, Taking } from "./taking.ts";
@@ -23,6 +23,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly limits: QueueLimits;
   readonly log: Log;
+  /** Not set: the engine has every tube. */
+  readonly shard?: ShardPart | undefined;
   /** Numbers from 0 up to 1, for the jitter of back-off. */
   readonly random?: () => number;
 }
@@ -43,8 +45,8 @@ export class QueueEngine {
   readonly #consumers = new Set<Consumer>();
   readonly #onDrain = new Set<(error: UsherError) => void>();
 
-  private constructor({ store, clock, limits, log, random = Math.random }: EngineOptions) {
-    const core = new Core(store, clock, limits, log);
+  private constructor({ random = Math.random, shard, ...parts }: EngineOptions) {
+    const core = new Core({ ...parts, shard });
     const changes = new TaskChanges(core);
     this.#core = core;
     this.#tubes = new Tubes(core, changes);
@@ -69,10 +71,13 @@ export class QueueEngine {
     return engine;
   }
 
-  /** Answers those who wait and takes no more waiters; everything else goes on. */
-  drain(): void {
-    this.#core.closing = true;
-    const error = new UsherError("SHUTTING_DOWN");
+  /**
+   * Answers those who wait and takes no more waiters; everything else goes on. The error is what
+   * they are told: the server stops, or the shard moves to another instance.
+   */
+  drain(error = new UsherError("SHUTTING_DOWN")): void {
+    if (this.#core.closing !== undefined) return;
+    this.#core.closing = error;
     for (const consumer of [...this.#consumers]) consumer.dismiss(error);
     for (const tube of this.#core.tubes.values()) {
       for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
@@ -86,6 +91,8 @@ export class QueueEngine {
   async close(): Promise<void> {
     this.drain();
     const core = this.#core;
+    // Streams have ended by now, but for one whose worker does not read.
+    for (const consumer of this.#consumers) this.endConsumer(consumer, []);
     core.deadlines.close();
     await core.commit();
     await core.store.saveLeases({
@@ -94,6 +101,31 @@ export class QueueEngine {
     });
     core.numbers.giveBack(core.tubes.values());
     await core.commit();
+    core.payloads.close();
+  }
+
+  /**
+   * The shard is another instance's: who waits is told so, and nothing happens here any more. What
+   * is on its way to the store is refused there.
+   */
+  abandon(): void {
+    this.drain(new UsherError("SHARD_UNAVAILABLE"));
+    this.#core.deadlines.close();
+    this.#core.payloads.close();
+  }
+
+  /** No task is in memory alone. */
+  get isKept(): boolean {
+    for (const tube of this.#core.tubes.values()) {
+      if (tube.temporary && tube.log.size > 0) return false;
+    }
+    return true;
+  }
+
+  /** Leases are given again: serves those who could have had some meanwhile. */
+  resume(): void {
+    for (const tube of this.#core.tubes.values()) this.#core.touch(tube);
+    this.#core.serveTouched();
   }
 
   // Tubes
@@ -143,7 +175,7 @@ export class QueueEngine {
   }
 
   /** The answer to a take did not reach its caller: the tasks go back as if never taken. */
-  giveBack(tasks: readonly TaskView[]): void {
+  giveBack(tasks: readonly Pick<TaskView, "lease">[]): void {
     this.#taking.giveBack(this.#taking.held(tasks.map((task) => task.lease)));
   }
 
@@ -198,6 +230,21 @@ export class QueueEngine {
     this.#sessions.close(id);
   }
 
+  /** A session of another shard, which has just been renewed there, is used here. */
+  adoptSession(session: SessionRecord): void {
+    this.#sessions.adopt(session);
+  }
+
+  /** Ends a session of another shard that is over there. */
+  endForeignSession(id: string): void {
+    this.#sessions.endForeign(id);
+  }
+
+  /** When a session of this shard ends; undefined: it is over. Does not renew it. */
+  sessionExpiry(id: string): number | undefined {
+    return this.#sessions.expiryOf(id);
+  }
+
   // Streams
 
   /** Begins a worker's stream. Throws TUBE_NOT_FOUND, SESSION_NOT_FOUND. */
@@ -207,7 +254,7 @@ export class QueueEngine {
       readonly session: string;
     },
   ): Consumer {
-    if (this.#core.closing) throw new UsherError("SHUTTING_DOWN");
+    if (this.#core.closing !== undefined) throw this.#core.closing;
     const tubes = [...new Set(options.tubes)].map((name) => this.#core.tube(name));
     const session = this.#sessions.optional(options.session);
     const rules = { taking: this.#taking, sessions: this.#sessions, settling: this.#settling };

@@ -23,10 +23,15 @@ export interface LeaseHolder {
 const POOL_BYTES = 12 * 1024;
 const TOKEN_BYTES = 12;
 
-/** Makes lease tokens: the fence, so that no two are alike, and 96 random bits, so that none can be guessed. */
+/** Makes lease tokens: the shard's prefix, the fence, so that no two are alike, and 96 random bits, so that none can be guessed. */
 export class LeaseTokens {
   readonly #pool = Buffer.allocUnsafe(POOL_BYTES);
+  readonly #prefix: string;
   #used = POOL_BYTES;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
 
   next(fence: number): string {
     if (this.#used === POOL_BYTES) {
@@ -35,6 +40,6 @@ export class LeaseTokens {
     }
     const random = this.#pool.toString("base64url", this.#used, this.#used + TOKEN_BYTES);
     this.#used += TOKEN_BYTES;
-    return `${fence.toString(36)}.${random}`;
+    return `${this.#prefix}${fence.toString(36)}.${random}`;
   }
 }

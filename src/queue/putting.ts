@@ -67,7 +67,7 @@ export class Putting {
     checkAgainstKind(tube.features, tasks, options.field);
     tube.calls.put++;
     if (this.#canAdmit(tube, tasks)) return this.#admitNow(tube, tasks);
-    if (this.#core.closing) throw new UsherError("SHUTTING_DOWN");
+    if (this.#core.closing !== undefined) throw this.#core.closing;
     if (options.waitMs === 0) throw full(tube);
     return this.#wait(tube, tasks, options);
   }

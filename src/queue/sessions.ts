@@ -12,6 +12,20 @@ export interface SessionUser {
   sessionEnded(): void;
 }
 
+/** Where sessions live that were opened in other shards. */
+export interface SessionHomes {
+  /**
+   * Asks whether a session lives on, and renews it if someone here uses it. Resolves with when it
+   * ends; undefined: it is over. Rejects where its home does not answer.
+   */
+  ask(id: string, inUse: boolean): Promise<number | undefined>;
+  /** A session of this shard is over: others may hold leases of it. */
+  ended(id: string): void;
+}
+
+/** A session with leases in other shards is asked for at its home this many times in its ttl. */
+const ASKED_IN_TTL = 3;
+
 /** The leases of one worker, which live and end together. */
 export interface Session {
   readonly id: string;
@@ -29,16 +43,18 @@ export class Sessions {
   readonly #core: Core;
   readonly #sessions = new Map<string, Session>();
   readonly #releaseLeases: (leases: readonly Lease[]) => void;
+  readonly #prefix: string;
 
   /** `releaseLeases` is called with what an ended session held. */
   constructor(core: Core, releaseLeases: (leases: readonly Lease[]) => void) {
     this.#core = core;
     this.#releaseLeases = releaseLeases;
+    this.#prefix = core.shard?.prefix ?? "";
   }
 
   open(ttlMs: number): Session {
     return this.#add({
-      id: randomBytes(18).toString("base64url"),
+      id: this.#prefix + randomBytes(18).toString("base64url"),
       ttlMs,
       expiresAt: this.#core.clock.now() + ttlMs,
     });
@@ -62,6 +78,25 @@ export class Sessions {
   /** Ends a session and releases its leases. Throws SESSION_NOT_FOUND. */
   close(id: string): void {
     this.#end(this.renew(id));
+  }
+
+  /** A session of another shard, which has just been renewed there, is used here. */
+  adopt(record: SessionRecord): void {
+    const known = this.#sessions.get(record.id);
+    if (known === undefined) this.#add(record);
+    else known.expiresAt = Math.max(known.expiresAt, record.expiresAt);
+  }
+
+  /** Ends a session that is over at its home, and releases its leases here. */
+  endForeign(id: string): void {
+    const session = this.#sessions.get(id);
+    if (session !== undefined && !this.#isOwn(id)) this.#end(session);
+  }
+
+  /** When a session of this shard ends; undefined: it is over. */
+  expiryOf(id: string): number | undefined {
+    this.#core.advance();
+    return this.#sessions.get(id)?.expiresAt;
   }
 
   enter(session: Session, user: SessionUser): void {
@@ -101,7 +136,15 @@ export class Sessions {
     return session;
   }
 
+  #isOwn(id: string): boolean {
+    return id.startsWith(this.#prefix);
+  }
+
   #watch(session: Session): void {
+    if (!this.#isOwn(session.id)) {
+      this.#watchForeign(session);
+      return;
+    }
     session.alarm = this.#core.deadlines.setAlarm(session.expiresAt, () => {
       const now = this.#core.clock.now();
       if (session.users.size > 0) session.expiresAt = now + session.ttlMs;
@@ -116,5 +159,32 @@ export class Sessions {
     this.#core.deadlines.clearAlarm(session.alarm);
     for (const user of [...session.users]) user.sessionEnded();
     this.#releaseLeases([...session.leases]);
+    if (this.#isOwn(session.id)) this.#core.shard?.sessions.ended(session.id);
+  }
+
+  #watchForeign(session: Session): void {
+    const due = this.#core.clock.now() + session.ttlMs / ASKED_IN_TTL;
+    session.alarm = this.#core.deadlines.setAlarm(due, () => void this.#askHome(session));
+  }
+
+  async #askHome(session: Session): Promise<void> {
+    if (session.users.size === 0 && session.leases.size === 0) {
+      this.#sessions.delete(session.id);
+      return;
+    }
+    let expiresAt: number | undefined = session.expiresAt;
+    try {
+      expiresAt = await this.#core.shard?.sessions.ask(session.id, session.users.size > 0);
+    } catch (error) {
+      this.#core.log.warn({ err: error }, "the home of a session does not answer");
+    }
+    if (session.over) return;
+    if (expiresAt !== undefined && expiresAt > this.#core.clock.now()) {
+      session.expiresAt = expiresAt;
+      this.#watchForeign(session);
+    } else {
+      this.#end(session);
+      this.#core.serveTouched();
+    }
   }
 }

@@ -38,12 +38,13 @@ export interface TakeOptions {
 export class Taking {
   readonly #core: Core;
   readonly #sessions: Sessions;
-  readonly #tokens = new LeaseTokens();
+  readonly #tokens: LeaseTokens;
   readonly #expire: (tube: Tube, slot: number) => void;
 
   /** `expire` ends a ready task whose ttl is over before its deadline was noticed. */
   constructor(core: Core, sessions: Sessions, expire: (tube: Tube, slot: number) => void) {
     this.#core = core;
+    this.#tokens = new LeaseTokens(core.shard?.prefix ?? "");
     this.#sessions = sessions;
     this.#expire = expire;
   }
@@ -61,8 +62,10 @@ export class Taking {
     if (tube.takers.size === 0) {
       leases = this.lease(tube, options.maxTasks, session, undefined);
     }
-    if (leases.length === 0 && options.waitMs > 0 && !this.#core.closing) {
-      leases = await this.#wait(tube, session, options);
+    if (leases.length === 0 && options.waitMs > 0) {
+      const { closing } = this.#core;
+      if (closing === undefined) leases = await this.#wait(tube, session, options);
+      else if (closing.reason !== "SHUTTING_DOWN") throw closing;
     }
     return this.#deliver(tube, leases, options.signal);
   }
@@ -84,7 +87,7 @@ export class Taking {
     holder: LeaseHolder | undefined,
   ): Lease[] {
     const leases: Lease[] = [];
-    if (tube.pausedUntil !== 0) return leases;
+    if (tube.pausedUntil !== 0 || this.#core.shard?.mayLease() === false) return leases;
     const { table, clock } = this.#core;
     const now = clock.now();
     let expired = 0;

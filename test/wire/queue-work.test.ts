@@ -72,6 +72,26 @@ for (const way of streamWays) {
       worker.cancel();
     });
 
+    test("takes another prefetch at any time, and gives back what was not begun", async (t) => {
+      const q = await start(t, way);
+      await putMany(q, "jobs", 5);
+      const worker = q.work({ tubes: ["jobs"], prefetch: 2 });
+      const [first, second] = (await worker.take(2)).map(({ lease }) => lease);
+      worker.send({ case: "prefetch", value: 3 });
+      assert.deepEqual(texts(await worker.take(1)), ["3"]);
+      worker.send({ case: "prefetch", value: 0 });
+      worker.settle({ sequence: 1n, acks: [first ?? ""], giveBacks: [second ?? "", "nobody's"] });
+      assert.deepEqual(await worker.settled(), {
+        sequence: 1n,
+        failures: { "nobody's": "LEASE_LOST" },
+      });
+      assert.deepEqual(await q.counts("jobs"), { ready: 3, leased: 1 }, "it gets no more");
+      const [again] = (await q.client.take({ tube: "jobs" })).tasks;
+      assert.deepEqual([again && textOf(again), again?.attempt], ["2", 1], "no attempt is used");
+      worker.send({ case: "prefetch", value: 10_001 });
+      assert.equal(await failure(worker.rest()), "InvalidArgument INVALID_PARAMS prefetch");
+    });
+
     test("settles in four ways and numbers its answers", async (t) => {
       const q = await start(t, way);
       await putMany(q, "jobs", 6);

@@ -58,10 +58,14 @@ export function batch<T>(field: string, entries: readonly T[]): readonly T[] {
   return entries;
 }
 
+export function atMost(field: string, count: number, most: number): number {
+  if (count > most) throw invalid(field, `must be at most ${most}`);
+  return count;
+}
+
 /** 0 is the default. */
 export function countUpTo(field: string, count: number, most: number, byDefault: number): number {
-  if (count > most) throw invalid(field, `must be at most ${most}`);
-  return count === 0 ? byDefault : count;
+  return atMost(field, count, most) === 0 ? byDefault : count;
 }
 
 /** The id to go on after in a list by ids; 0 at its start. */

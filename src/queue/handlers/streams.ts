@@ -24,7 +24,7 @@ import type { TaskChanged } from "../watching.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
 import { jsonBytes } from "./json-bytes.ts";
 import { Outbox } from "./outbox.ts";
-import { batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
+import { atMost, batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
 import type { QueueHandlerOptions } from "./service.ts";
 
 const DEFAULT_PREFETCH = 500;
@@ -61,8 +61,10 @@ async function* work(
         consumer = start(engine, message.value, outbox);
       } else if (message.case === "settle") {
         await settle(consumer, message.value, outbox);
+      } else if (message.case === "prefetch") {
+        consumer.setPrefetch(atMost("prefetch", message.value, MAX_BATCH));
       } else {
-        throw invalid(message.case ?? "settle", "must be a settle message");
+        throw invalid(message.case ?? "settle", "must be a settle or a prefetch message");
       }
     }
     await consumer?.drain();
@@ -100,8 +102,8 @@ function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkMessa
 
 /** Resolves when the settlement is on its way; its answer follows when it is durable. */
 function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>): Promise<void> {
-  const { sequence, acks, releases, buries, touches } = message;
-  const count = acks.length + releases.length + buries.length + touches.length;
+  const { sequence, acks, releases, buries, touches, giveBacks } = message;
+  const count = acks.length + releases.length + buries.length + touches.length + giveBacks.length;
   if (count > MAX_BATCH) throw invalid("settle", `has more than ${MAX_BATCH} leases`);
   const failures: Failure[] = [];
   const settlements: Settlement[] = acks.map((lease) => ({ kind: "ack", lease }));
@@ -133,6 +135,7 @@ function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>
     });
   }
   return outbox.answerLater(async () => {
+    failures.push(...consumer.giveBack(giveBacks));
     failures.push(...(await consumer.settle(settlements)));
     return { settled: { sequence, failures: failures.map(failureMessage) } };
   });

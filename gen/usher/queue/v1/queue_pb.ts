@@ -461,13 +461,14 @@ export const QueueService: GenService<{
   },
   /**
    * A worker's stream: the server pushes tasks, the client settles them. The client's first
-   * message is `start`, all others are `settle`. The server keeps up to `prefetch` tasks with the
-   * client that are not settled, and answers each settlement when it is durable. A lease that is
-   * refused is listed in that answer and does not end the stream.
+   * message is `start`, all others are `settle` or `prefetch`. The server keeps up to `prefetch`
+   * tasks with the client that are not settled, and answers each settlement when it is durable. A
+   * lease that is refused is listed in that answer and does not end the stream.
    *
    * To stop, half-close: the server pushes no more, gives the answers that are due, waits until
    * every task it pushed is settled or its lease has ended, and ends the stream. The client
-   * settles what it holds before it half-closes, or after that with Ack, Release and Bury. When
+   * settles what it holds before it half-closes, or after that with Ack, Release and Bury; what
+   * it has not begun it may give back, after a `prefetch` of 0. When
    * the stream ends in any other way, what is not settled is released at once, which uses up an
    * attempt unless it was the server that stopped; with a session it stays leased until its lease
    * or the session ends.
@@ -477,7 +478,7 @@ export const QueueService: GenService<{
    * Errors: of one lease, in the answer: as Ack, Release, Bury, Touch. Of the stream:
    * TUBE_NOT_FOUND (also when one of its tubes is deleted), SESSION_NOT_FOUND (also when its
    * session is closed), INVALID_PARAMS (a first message that is no good `start`, a second
-   * `start`, a `settle` of more than 10,000 leases).
+   * `start`, a `settle` of more than 10,000 leases, a `prefetch` above 10,000).
    *
    * @generated from rpc usher.queue.v1.QueueService.Work
    */

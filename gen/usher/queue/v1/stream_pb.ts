@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file usher/queue/v1/stream.proto.
  */
 export const file_usher_queue_v1_stream: GenFile = /*@__PURE__*/
-  fileDesc("Cht1c2hlci9xdWV1ZS92MS9zdHJlYW0ucHJvdG8SDnVzaGVyLnF1ZXVlLnYxIm4KC1dvcmtSZXF1ZXN0EioKBXN0YXJ0GAEgASgLMhkudXNoZXIucXVldWUudjEuV29ya1N0YXJ0SAASKAoGc2V0dGxlGAIgASgLMhYudXNoZXIucXVldWUudjEuU2V0dGxlSABCCQoHbWVzc2FnZSI9CglXb3JrU3RhcnQSDQoFdHViZXMYASADKAkSEAoIcHJlZmV0Y2gYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCSKwAQoGU2V0dGxlEhAKCHNlcXVlbmNlGAEgASgEEgwKBGFja3MYAiADKAkSLgoIcmVsZWFzZXMYAyADKAsyHC51c2hlci5xdWV1ZS52MS5MZWFzZVJlbGVhc2USKQoGYnVyaWVzGAQgAygLMhkudXNoZXIucXVldWUudjEuTGVhc2VCdXJ5EisKB3RvdWNoZXMYBSADKAsyGi51c2hlci5xdWV1ZS52MS5MZWFzZVRvdWNoIlcKDExlYXNlUmVsZWFzZRINCgVsZWFzZRgBIAEoCRIoCgVkZWxheRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZyZWFzb24YAyABKAkiKgoJTGVhc2VCdXJ5Eg0KBWxlYXNlGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJGCgpMZWFzZVRvdWNoEg0KBWxlYXNlGAEgASgJEikKBmV4dGVuZBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJxCgxXb3JrUmVzcG9uc2USKgoFdGFza3MYASABKAsyGS51c2hlci5xdWV1ZS52MS5Xb3JrVGFza3NIABIqCgdzZXR0bGVkGAIgASgLMhcudXNoZXIucXVldWUudjEuU2V0dGxlZEgAQgkKB21lc3NhZ2UiMAoJV29ya1Rhc2tzEiMKBXRhc2tzGAEgAygLMhQudXNoZXIucXVldWUudjEuVGFzayJLCgdTZXR0bGVkEhAKCHNlcXVlbmNlGAEgASgEEi4KCGZhaWx1cmVzGAIgAygLMhwudXNoZXIucXVldWUudjEuTGVhc2VGYWlsdXJlIoEBCg5Qcm9kdWNlUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIMCgR0dWJlGAIgASgJEiYKBXRhc2tzGAMgAygLMhcudXNoZXIucXVldWUudjEuTmV3VGFzaxInCgR3YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uInEKD1Byb2R1Y2VSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoBBILCgNpZHMYAiADKAQSEgoKZHVwbGljYXRlcxgDIAMoDRIrCgVlcnJvchgEIAEoCzIcLnVzaGVyLnF1ZXVlLnYxLlByb2R1Y2VFcnJvciIvCgxQcm9kdWNlRXJyb3ISDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiNQoMV2F0Y2hSZXF1ZXN0EgwKBHR1YmUYASABKAkSFwoPaW5jbHVkZV9wYXlsb2FkGAIgASgIIlgKDVdhdGNoUmVzcG9uc2USKgoFZXZlbnQYASABKAsyGS51c2hlci5xdWV1ZS52MS5UYXNrRXZlbnRIABIQCgZtaXNzZWQYAiABKARIAEIJCgdtZXNzYWdlIoUBCglUYXNrRXZlbnQSKgoGY2hhbmdlGAEgASgOMhoudXNoZXIucXVldWUudjEuVGFza0NoYW5nZRIiCgR0YXNrGAIgASgLMhQudXNoZXIucXVldWUudjEuVGFzaxIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCqaAgoKVGFza0NoYW5nZRIbChdUQVNLX0NIQU5HRV9VTlNQRUNJRklFRBAAEhMKD1RBU0tfQ0hBTkdFX1BVVBABEhUKEVRBU0tfQ0hBTkdFX1RBS0VOEAISFQoRVEFTS19DSEFOR0VfQUNLRUQQAxIYChRUQVNLX0NIQU5HRV9SRUxFQVNFRBAEEhUKEVRBU0tfQ0hBTkdFX1JFQURZEAUSFgoSVEFTS19DSEFOR0VfQlVSSUVEEAYSFgoSVEFTS19DSEFOR0VfS0lDS0VEEAcSFwoTVEFTS19DSEFOR0VfRVhQSVJFRBAIEhcKE1RBU0tfQ0hBTkdFX0RFTEVURUQQCRIZChVUQVNLX0NIQU5HRV9UUlVOQ0FURUQQCmIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_queue_v1_task]);
+  fileDesc("Cht1c2hlci9xdWV1ZS92MS9zdHJlYW0ucHJvdG8SDnVzaGVyLnF1ZXVlLnYxIoIBCgtXb3JrUmVxdWVzdBIqCgVzdGFydBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtTdGFydEgAEigKBnNldHRsZRgCIAEoCzIWLnVzaGVyLnF1ZXVlLnYxLlNldHRsZUgAEhIKCHByZWZldGNoGAMgASgNSABCCQoHbWVzc2FnZSI9CglXb3JrU3RhcnQSDQoFdHViZXMYASADKAkSEAoIcHJlZmV0Y2gYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCSLEAQoGU2V0dGxlEhAKCHNlcXVlbmNlGAEgASgEEgwKBGFja3MYAiADKAkSLgoIcmVsZWFzZXMYAyADKAsyHC51c2hlci5xdWV1ZS52MS5MZWFzZVJlbGVhc2USKQoGYnVyaWVzGAQgAygLMhkudXNoZXIucXVldWUudjEuTGVhc2VCdXJ5EisKB3RvdWNoZXMYBSADKAsyGi51c2hlci5xdWV1ZS52MS5MZWFzZVRvdWNoEhIKCmdpdmVfYmFja3MYBiADKAkiVwoMTGVhc2VSZWxlYXNlEg0KBWxlYXNlGAEgASgJEigKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgDIAEoCSIqCglMZWFzZUJ1cnkSDQoFbGVhc2UYASABKAkSDgoGcmVhc29uGAIgASgJIkYKCkxlYXNlVG91Y2gSDQoFbGVhc2UYASABKAkSKQoGZXh0ZW5kGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uInEKDFdvcmtSZXNwb25zZRIqCgV0YXNrcxgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtUYXNrc0gAEioKB3NldHRsZWQYAiABKAsyFy51c2hlci5xdWV1ZS52MS5TZXR0bGVkSABCCQoHbWVzc2FnZSIwCglXb3JrVGFza3MSIwoFdGFza3MYASADKAsyFC51c2hlci5xdWV1ZS52MS5UYXNrIksKB1NldHRsZWQSEAoIc2VxdWVuY2UYASABKAQSLgoIZmFpbHVyZXMYAiADKAsyHC51c2hlci5xdWV1ZS52MS5MZWFzZUZhaWx1cmUigQEKDlByb2R1Y2VSZXF1ZXN0EhAKCHNlcXVlbmNlGAEgASgEEgwKBHR1YmUYAiABKAkSJgoFdGFza3MYAyADKAsyFy51c2hlci5xdWV1ZS52MS5OZXdUYXNrEicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24icQoPUHJvZHVjZVJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgEEgsKA2lkcxgCIAMoBBISCgpkdXBsaWNhdGVzGAMgAygNEisKBWVycm9yGAQgASgLMhwudXNoZXIucXVldWUudjEuUHJvZHVjZUVycm9yIi8KDFByb2R1Y2VFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSI1CgxXYXRjaFJlcXVlc3QSDAoEdHViZRgBIAEoCRIXCg9pbmNsdWRlX3BheWxvYWQYAiABKAgiWAoNV2F0Y2hSZXNwb25zZRIqCgVldmVudBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLlRhc2tFdmVudEgAEhAKBm1pc3NlZBgCIAEoBEgAQgkKB21lc3NhZ2UihQEKCVRhc2tFdmVudBIqCgZjaGFuZ2UYASABKA4yGi51c2hlci5xdWV1ZS52MS5UYXNrQ2hhbmdlEiIKBHRhc2sYAiABKAsyFC51c2hlci5xdWV1ZS52MS5UYXNrEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKpoCCgpUYXNrQ2hhbmdlEhsKF1RBU0tfQ0hBTkdFX1VOU1BFQ0lGSUVEEAASEwoPVEFTS19DSEFOR0VfUFVUEAESFQoRVEFTS19DSEFOR0VfVEFLRU4QAhIVChFUQVNLX0NIQU5HRV9BQ0tFRBADEhgKFFRBU0tfQ0hBTkdFX1JFTEVBU0VEEAQSFQoRVEFTS19DSEFOR0VfUkVBRFkQBRIWChJUQVNLX0NIQU5HRV9CVVJJRUQQBhIWChJUQVNLX0NIQU5HRV9LSUNLRUQQBxIXChNUQVNLX0NIQU5HRV9FWFBJUkVEEAgSFwoTVEFTS19DSEFOR0VfREVMRVRFRBAJEhkKFVRBU0tfQ0hBTkdFX1RSVU5DQVRFRBAKYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_queue_v1_task]);
 
 /**
  * A message of the worker to the server.
@@ -37,12 +37,21 @@ export type WorkRequest = Message<"usher.queue.v1.WorkRequest"> & {
     case: "start";
   } | {
     /**
-     * What became of tasks. Every message after the first.
+     * What became of tasks. At any time after the first message.
      *
      * @generated from field: usher.queue.v1.Settle settle = 2;
      */
     value: Settle;
     case: "settle";
+  } | {
+    /**
+     * The most tasks that the worker holds unsettled from now on, up to 10,000; 0: it gets no
+     * more. What it holds already stays with it. At any time after the first message.
+     *
+     * @generated from field: uint32 prefetch = 3;
+     */
+    value: number;
+    case: "prefetch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -92,7 +101,7 @@ export const WorkStartSchema: GenMessage<WorkStart> = /*@__PURE__*/
   messageDesc(file_usher_queue_v1_stream, 1);
 
 /**
- * What became of tasks: at most 10,000 leases, in any of the four lists.
+ * What became of tasks: at most 10,000 leases, in any of the five lists.
  *
  * @generated from message usher.queue.v1.Settle
  */
@@ -131,6 +140,14 @@ export type Settle = Message<"usher.queue.v1.Settle"> & {
    * @generated from field: repeated usher.queue.v1.LeaseTouch touches = 5;
    */
   touches: LeaseTouch[];
+
+  /**
+   * Leases of tasks on which no work was begun, as by a worker that stops: they are back in their
+   * places as if they had never been taken, and no attempt is used.
+   *
+   * @generated from field: repeated string give_backs = 6;
+   */
+  giveBacks: string[];
 };
 
 /**
