@@ -7,6 +7,7 @@ import {
   type ListenAddress,
   line,
   listenAddress,
+  peerAddress,
   size,
   storageAddress,
   tubeName,
@@ -55,6 +56,17 @@ export const settings = z
         "256MiB",
         "How much memory may keep payloads, so that a take need not read them from the database.",
         { min: "0", max: "1024GiB" },
+      ),
+    }),
+
+    cluster: z.object({
+      advertise: peerAddress(
+        "Where the other instances on the same MongoDB reach the gRPC listener of this one. Without it: where that listens, and by the name of the machine where it listens on every address.",
+      ),
+      life: duration(
+        "5s",
+        "How long an instance on MongoDB may give no sign of life before the others take its queues over.",
+        { min: "1s", max: "5m" },
       ),
     }),
 

@@ -10,6 +10,7 @@ export const reasons = {
   SHUTTING_DOWN: "The server is stopping; ask another one, or again in a moment.",
   STORAGE_UNAVAILABLE: "The database did not take the change; nothing was promised.",
   SHARD_UNAVAILABLE: "The tube is moving from one instance to another; try again in a moment.",
+  NOT_OWNER: "Nothing was done: another instance has the tube.",
   // Queues
   TUBE_NOT_FOUND: "There is no tube of that name.",
   TASK_NOT_FOUND: "There is no task with that id in the tube.",

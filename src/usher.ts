@@ -2,17 +2,12 @@ import { type AuthRoom, createAuthService } from "./auth/handlers/service.ts";
 import { readAuthSettings } from "./auth/settings.ts";
 import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { openEmbedded } from "./embedded.ts";
 import type { Log } from "./log.ts";
-import { openMailQueue } from "./mail-queue.ts";
-import { QueueEngine } from "./queue/engine.ts";
-import { createQueueService } from "./queue/handlers/service.ts";
+import { DeferredMailQueue, openMailQueue } from "./mail-queue.ts";
 import { queueEncoders } from "./queue/handlers/task-codec.ts";
 import { jsonAnswer, type Page } from "./server/http-pages.ts";
 import { startServer } from "./server/server.ts";
-import { createAuthRepository } from "./storage/sqlite/auth-repository.ts";
-import { openDatabase } from "./storage/sqlite/database.ts";
-import { createQueueStore } from "./storage/sqlite/queue-store.ts";
-import { openKeyStore } from "./storage/sqlite/secrets.ts";
 
 /** A service that answers calls. */
 export interface RunningUsher {
@@ -36,45 +31,45 @@ export async function startUsher(
 ): Promise<RunningUsher> {
   // What is open, closed in the opposite order: at a stop, or where the start does not succeed.
   await using starting = new AsyncDisposableStack();
-  const { folder } = config.storage;
-  const database = openDatabase(folder);
-  starting.defer(() => database.close());
-  const keys = openKeyStore(folder);
-
-  const limits = { maxTaskBytes: config.queue.maxTaskSize, cacheBytes: config.queue.cacheSize };
-  const engine = await QueueEngine.open({ store: createQueueStore(database), clock, limits, log });
-  starting.defer(() => engine.close());
-
-  const repository = createAuthRepository(database);
-  const settings = readAuthSettings(config);
+  const backend = starting.use(await openEmbedded(config.storage, config, { log, clock }));
+  const { repository, keys } = backend;
   const { mailTube } = config.auth;
-  const mailQueue = mailTube === undefined ? undefined : await openMailQueue(engine, mailTube);
-  const auth = createAuthService({ repository, keys, settings, clock, log, mailQueue });
+  const mail = mailTube === undefined ? undefined : new DeferredMailQueue();
+  const settings = readAuthSettings(config);
+  const auth = createAuthService({ repository, keys, settings, clock, log, mailQueue: mail });
   starting.defer(() => auth.close());
 
   const server = await startServer({
-    services: {
-      auth: auth.implementation,
-      queue: createQueueService({ engine, clock, maxTaskBytes: limits.maxTaskBytes }),
-    },
+    services: { auth: auth.implementation, queue: backend.queue, cluster: backend.cluster },
     queueEncoders,
     grpcListen: config.grpcListen,
     httpListen: config.httpListen,
     log,
-    probe: () => database.ping(),
+    probe: () => backend.probe(),
     maxRequestBytes: config.queue.maxRequestSize,
     pages: new Map([["/.well-known/jwks.json", keysPage(auth)]]),
   });
+  const stop = async (graceMs: number): Promise<void> => {
+    server.drain();
+    backend.drain();
+    auth.drain();
+    await server.close(graceMs);
+  };
+  try {
+    await backend.start(server.grpcAddress);
+    if (mailTube !== undefined) mail?.open(await openMailQueue(backend.tubes, mailTube));
+  } catch (error) {
+    mail?.fail(error);
+    await stop(0);
+    throw error;
+  }
 
   const open = starting.move();
   return {
     grpcAddress: server.grpcAddress,
     httpAddress: server.httpAddress,
     async stop() {
-      server.drain();
-      engine.drain();
-      auth.drain();
-      await server.close(config.shutdownGrace);
+      await stop(config.shutdownGrace);
       await open.disposeAsync();
     },
   };

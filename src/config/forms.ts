@@ -85,6 +85,15 @@ export function listenAddress(fallback: string, about: string) {
   return setting({ about, allowed, fallback, secret: false }, readListenAddress);
 }
 
+/** A host and a port that others reach; not set by default. */
+export function peerAddress(about: string) {
+  const info = { about, allowed: "host:port, such as 10.0.0.7:50051", secret: false };
+  const address = form(info.allowed, (text) =>
+    (readListenAddress(text)?.port ?? 0) === 0 ? undefined : text,
+  );
+  return address.optional().register(settingInfo, info);
+}
+
 /** Where the data is. */
 export function storageAddress(fallback: string, about: string) {
   const info = { about, allowed: "sqlite:<folder>", fallback, secret: false };

@@ -15,6 +15,8 @@ export interface ConsumerOptions {
   readonly session: Session | undefined;
   /** `bytes` is to be told to `read` when the tasks are on their way. */
   readonly deliver: (tasks: readonly TaskView[], bytes: number) => void;
+  /** A lease ended in another way than by what this consumer settled or gave back. */
+  readonly leaseEnded?: ((lease: string) => void) | undefined;
   /** It takes no more: a tube or its session is gone, the server stops, the store failed. */
   readonly ended: (error: unknown) => void;
 }
@@ -35,6 +37,8 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly #unsettled = new Set<Lease>();
   #prefetch: number;
   #unreadBytes = 0;
+  /** What ends leases right now is the consumer's own doing. */
+  #ending = false;
   #open = true;
   #over = false;
   #delivered = Promise.resolve();
@@ -110,6 +114,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   leaseEnded(lease: Lease): void {
     const wanted = this.wanted;
     if (!this.#unsettled.delete(lease)) return;
+    if (!this.#ending) this.#options.leaseEnded?.(lease.token);
     if (!this.#open && this.#unsettled.size === 0) this.#drained?.();
     // While it wants something it stands in line already.
     else if (wanted <= 0) this.#line();
@@ -124,14 +129,15 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   settle(settlements: readonly Settlement[]): Promise<Failure[]> {
-    return this.#settling.settleAll(settlements);
+    // The leases end before the promise is there.
+    return this.#byItself(() => this.#settling.settleAll(settlements));
   }
 
   /** Tasks on which no work was begun go back as if never taken. Answers those not held. */
   giveBack(tokens: readonly string[]): Failure[] {
     if (tokens.length === 0) return [];
     const held = this.#taking.held(tokens);
-    this.#taking.giveBack(held);
+    this.#byItself(() => this.#taking.giveBack(held));
     if (held.length === tokens.length) return [];
     const given = new Set(held.map(({ token }) => token));
     const lost = tokens.filter((token) => !given.has(token));
@@ -155,11 +161,22 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
    */
   close(undelivered: readonly Lease[]): void {
     this.#stop();
+    this.#ending = true;
     this.#taking.giveBack(undelivered);
     this.#drained?.();
     if (this.session !== undefined) this.#sessions.leave(this.session, this);
     else if (this.#core.closing !== undefined) this.#taking.giveBack([...this.#unsettled]);
     else this.#settling.fail([...this.#unsettled], "stream over");
+  }
+
+  /** Nobody is told of leases that end by this. */
+  #byItself<T>(work: () => T): T {
+    this.#ending = true;
+    try {
+      return work();
+    } finally {
+      this.#ending = false;
+    }
   }
 
   #end(error: unknown): void {

@@ -29,6 +29,9 @@ export interface EngineOptions {
   readonly random?: () => number;
 }
 
+/** How long a stream that has been told to end may take over it; a worker may not read. */
+const LAST_WORDS_MS = 1_000;
+
 /**
  * The queues: every rule of QueueService, in memory, over a store that keeps what must survive.
  * Commands go in; answers come out when what they promise is durable. It knows no wire and no
@@ -44,6 +47,7 @@ export class QueueEngine {
   readonly #sessions: Sessions;
   readonly #consumers = new Set<Consumer>();
   readonly #onDrain = new Set<(error: UsherError) => void>();
+  #lastStreamEnded: (() => void) | undefined;
 
   private constructor({ random = Math.random, shard, ...parts }: EngineOptions) {
     const core = new Core({ ...parts, shard });
@@ -87,6 +91,18 @@ export class QueueEngine {
     for (const callback of this.#onDrain) callback(error);
   }
 
+  /** Resolves when the workers' streams have ended after a drain, or soon in any case. */
+  streamsEnded(): Promise<void> {
+    if (this.#consumers.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#core.clock.after(LAST_WORDS_MS, resolve);
+      this.#lastStreamEnded = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
   /** Finishes commits and keeps leases and sessions for the next start. */
   async close(): Promise<void> {
     this.drain();
@@ -109,7 +125,7 @@ export class QueueEngine {
    * is on its way to the store is refused there.
    */
   abandon(): void {
-    this.drain(new UsherError("SHARD_UNAVAILABLE"));
+    this.drain(new UsherError("NOT_OWNER"));
     this.#core.deadlines.close();
     this.#core.payloads.close();
   }
@@ -240,9 +256,9 @@ export class QueueEngine {
     this.#sessions.endForeign(id);
   }
 
-  /** When a session of this shard ends; undefined: it is over. Does not renew it. */
-  sessionExpiry(id: string): number | undefined {
-    return this.#sessions.expiryOf(id);
+  /** A session of this shard, renewed if it is used elsewhere. Throws SESSION_NOT_FOUND. */
+  askForSession(id: string, renew: boolean): SessionRecord {
+    return renew ? this.#sessions.renew(id) : this.#sessions.get(id);
   }
 
   // Streams
@@ -270,6 +286,7 @@ export class QueueEngine {
    */
   endConsumer(consumer: Consumer, undelivered: readonly TaskView[]): void {
     if (!this.#consumers.delete(consumer)) return;
+    if (this.#consumers.size === 0) this.#lastStreamEnded?.();
     consumer.close(this.#taking.held(undelivered.map((task) => task.lease)));
     this.#core.serveTouched();
   }

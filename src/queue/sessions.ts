@@ -60,11 +60,17 @@ export class Sessions {
     });
   }
 
-  /** Finds and renews a session. Throws SESSION_NOT_FOUND. */
-  renew(id: string): Session {
+  /** Finds a session and leaves it as it is. Throws SESSION_NOT_FOUND. */
+  get(id: string): Session {
     this.#core.advance();
     const session = this.#sessions.get(id);
     if (session === undefined) throw new UsherError("SESSION_NOT_FOUND");
+    return session;
+  }
+
+  /** Finds and renews a session. Throws SESSION_NOT_FOUND. */
+  renew(id: string): Session {
+    const session = this.get(id);
     // The alarm stays where it is and finds the new time when it rings.
     session.expiresAt = this.#core.clock.now() + session.ttlMs;
     return session;
@@ -91,12 +97,6 @@ export class Sessions {
   endForeign(id: string): void {
     const session = this.#sessions.get(id);
     if (session !== undefined && !this.#isOwn(id)) this.#end(session);
-  }
-
-  /** When a session of this shard ends; undefined: it is over. */
-  expiryOf(id: string): number | undefined {
-    this.#core.advance();
-    return this.#sessions.get(id)?.expiresAt;
   }
 
   enter(session: Session, user: SessionUser): void {

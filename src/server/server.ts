@@ -3,6 +3,7 @@ import { file_google_rpc_error_details } from "../../gen/google/rpc/error_detail
 import { file_google_rpc_status } from "../../gen/google/rpc/status_pb.ts";
 import { Health } from "../../gen/health/v1/health_pb.ts";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
+import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import type { Log } from "../log.ts";
 import { startGrpcListener } from "./grpc-listener.ts";
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly services: {
     readonly auth: Partial<ServiceImpl<typeof AuthService>>;
     readonly queue: Partial<ServiceImpl<typeof QueueService>>;
+    /** For other instances; not told by health or reflection. */
+    readonly cluster?: ServiceImpl<typeof ClusterService> | undefined;
   };
   /** For QueueService's hot answers on the gRPC listener. */
   readonly queueEncoders?: Encoders;
@@ -86,7 +89,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function serviceList(
-  { services: { auth, queue }, queueEncoders, log, maxRequestBytes }: ServerOptions,
+  { services: { auth, queue, cluster }, queueEncoders, log, maxRequestBytes }: ServerOptions,
   lifecycle: Lifecycle,
   ready: ReturnType<typeof readiness>,
 ): ServedService[] {
@@ -101,6 +104,9 @@ function serviceList(
   return [
     served(AuthService, guard(AuthService, auth, options)),
     served(QueueService, guard(QueueService, queue, options), queueEncoders),
+    ...(cluster === undefined
+      ? []
+      : [served(ClusterService, guard(ClusterService, cluster, options))]),
     served(Health, guard(Health, health, infrastructure)),
     ...reflection.map(({ service, implementation }) =>
       served(service, guard(service, implementation, infrastructure)),

@@ -14,6 +14,7 @@ export const codes: Readonly<Record<Reason, Code>> = {
   SHUTTING_DOWN: Code.Unavailable,
   STORAGE_UNAVAILABLE: Code.Unavailable,
   SHARD_UNAVAILABLE: Code.Unavailable,
+  NOT_OWNER: Code.Unavailable,
   TUBE_NOT_FOUND: Code.NotFound,
   TASK_NOT_FOUND: Code.NotFound,
   SESSION_NOT_FOUND: Code.NotFound,

@@ -28,7 +28,7 @@ function plain(value: unknown, key = ""): unknown {
   ) {
     return TIME;
   }
-  if (key === "lease" && /^[0-9a-z]+\.[\w-]{16}$/.test(value)) return LEASE;
+  if (key === "lease" && /^(?:[0-9a-z]{1,2}-)?[0-9a-z]+\.[\w-]{16}$/.test(value)) return LEASE;
   if (key === "fence" && /^[1-9]\d*$/.test(value)) return FENCE;
   if (key === "nextPageToken" && value !== "") return TOKEN;
   return value;

@@ -27,13 +27,17 @@ import { Outbox } from "./outbox.ts";
 import { atMost, batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
 import type { QueueHandlerOptions } from "./service.ts";
 
-const DEFAULT_PREFETCH = 500;
+export const DEFAULT_PREFETCH = 500;
 
 type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
 /** What a worker is told, made into a response when its turn comes. */
-type WorkMessage =
-  | { readonly tasks: readonly TaskView[]; readonly bytes: number; readonly settled?: never }
-  | { readonly settled: MessageInitShape<typeof SettledSchema>; readonly tasks?: never };
+interface WorkMessage {
+  readonly tasks?: readonly TaskView[];
+  /** Of the tasks. */
+  readonly bytes?: number;
+  readonly settled?: MessageInitShape<typeof SettledSchema>;
+  readonly ended?: string[];
+}
 type ProduceResponse = MessageInitShape<typeof ProduceResponseSchema>;
 type WatchResponse = MessageInitShape<typeof WatchResponseSchema>;
 type StreamHandlers = Pick<ServiceImpl<typeof QueueService>, "work" | "produce" | "watch">;
@@ -41,7 +45,11 @@ type StreamHandlers = Pick<ServiceImpl<typeof QueueService>, "work" | "produce" 
 export function streamHandlers({ engine, maxTaskBytes }: QueueHandlerOptions): StreamHandlers {
   return {
     work: (requests, context) => work(engine, requests, context.signal),
-    produce: (requests, context) => produce(engine, requests, context.signal, maxTaskBytes),
+    produce: (requests, { signal }) =>
+      produce(requests, signal, {
+        put: (request) => putBatch(engine, request, signal, maxTaskBytes),
+        onDrain: (callback) => engine.onDrain(callback),
+      }),
     watch: (request, context) =>
       watch(engine, tubeName("tube", request.tube), request.includePayload, context.signal),
   };
@@ -72,7 +80,7 @@ async function* work(
   const forget = engine.onDrain((error) => outbox.fail(error));
   try {
     for await (const message of outbox) {
-      if (message.tasks !== undefined) consumer?.read(message.bytes);
+      if (message.bytes !== undefined) consumer?.read(message.bytes);
       yield workResponse(message);
     }
   } finally {
@@ -84,8 +92,9 @@ async function* work(
   }
 }
 
-function workResponse({ tasks, settled }: WorkMessage): WorkResponse {
+function workResponse({ tasks = [], settled, ended }: WorkMessage): WorkResponse {
   if (settled !== undefined) return { message: { case: "settled", value: settled } };
+  if (ended !== undefined) return { message: { case: "ended", value: { leases: ended } } };
   return { message: { case: "tasks", value: { tasks: tasks.map(taskMessage) } } };
 }
 
@@ -96,15 +105,21 @@ function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkMessa
     prefetch: countUpTo("start.prefetch", message.prefetch, MAX_BATCH, DEFAULT_PREFETCH),
     session: sessionId("start.session", message.session),
     deliver: (tasks, bytes) => outbox.push({ tasks, bytes }),
+    leaseEnded: message.tellEnded ? (lease) => outbox.push({ ended: [lease] }) : undefined,
     ended: (error) => outbox.fail(error),
   });
 }
 
-/** Resolves when the settlement is on its way; its answer follows when it is durable. */
-function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>): Promise<void> {
-  const { sequence, acks, releases, buries, touches, giveBacks } = message;
+/** Throws INVALID_PARAMS for too many leases in one settlement. */
+export function checkSettle({ acks, releases, buries, touches, giveBacks }: Settle): void {
   const count = acks.length + releases.length + buries.length + touches.length + giveBacks.length;
   if (count > MAX_BATCH) throw invalid("settle", `has more than ${MAX_BATCH} leases`);
+}
+
+/** Resolves when the settlement is on its way; its answer follows when it is durable. */
+function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>): Promise<void> {
+  checkSettle(message);
+  const { sequence, acks, releases, buries, touches, giveBacks } = message;
   const failures: Failure[] = [];
   const settlements: Settlement[] = acks.map((lease) => ({ kind: "ack", lease }));
   const add = (lease: string, read: () => Settlement): void => {
@@ -141,22 +156,27 @@ function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>
   });
 }
 
-async function* produce(
-  engine: QueueEngine,
+/** What a producer's stream is to the queues behind it. */
+export interface ProduceParts {
+  /** Puts one batch. What it rejects with ends the stream. */
+  readonly put: (request: ProduceRequest) => Promise<ProduceResponse>;
+  /** Calls back when the stream has to end. Returns a function that takes that back. */
+  readonly onDrain: (callback: (error: UsherError) => void) => () => void;
+}
+
+/** A producer's stream: answers each batch when it is put, several under way at once. */
+export async function* produce(
   requests: AsyncIterable<ProduceRequest>,
   signal: AbortSignal,
-  maxTaskBytes: number,
+  { put, onDrain }: ProduceParts,
 ): AsyncGenerator<ProduceResponse> {
   const outbox = new Outbox<ProduceResponse>(signal);
   outbox.follow(async () => {
     for await (const request of requests) {
-      await outbox.answerLater(
-        () => putBatch(engine, request, signal, maxTaskBytes),
-        payloadBytes(request),
-      );
+      await outbox.answerLater(() => put(request), payloadBytes(request));
     }
   });
-  const forget = engine.onDrain((error) => outbox.fail(error));
+  const forget = onDrain((error) => outbox.fail(error));
   try {
     yield* outbox;
   } finally {
@@ -176,22 +196,32 @@ function payloadBytes({ tasks }: ProduceRequest): number {
   return bytes;
 }
 
-async function putBatch(
+function putBatch(
   engine: QueueEngine,
   { sequence, tube, tasks, wait }: ProduceRequest,
   signal: AbortSignal,
   maxTaskBytes: number,
 ): Promise<ProduceResponse> {
-  try {
+  return answerBatch(sequence, async () => {
     const field = (index: number): string => `tasks[${index}]`;
     const { ids, duplicates } = await engine.put(
       tubeName("tube", tube),
       batch("tasks", tasks).map((task, index) => newTask(field(index), task, maxTaskBytes)),
       { waitMs: durationMs("wait", wait) ?? 0, signal, field },
     );
-    return { sequence, ids: ids.map(BigInt), duplicates };
+    return { ids: ids.map(BigInt), duplicates };
+  });
+}
+
+/** A batch that is refused fails alone; the stream goes on. */
+export async function answerBatch(
+  sequence: bigint,
+  put: () => Promise<{ ids: bigint[]; duplicates: number[] }>,
+): Promise<ProduceResponse> {
+  try {
+    const { ids, duplicates } = await put();
+    return { sequence, ids, duplicates };
   } catch (error) {
-    // A batch fails alone; the stream goes on.
     if (!(error instanceof UsherError)) throw error;
     return { sequence, error: { reason: error.reason, message: error.message } };
   }

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file usher/queue/v1/stream.proto.
  */
 export const file_usher_queue_v1_stream: GenFile = /*@__PURE__*/
-  fileDesc("Cht1c2hlci9xdWV1ZS92MS9zdHJlYW0ucHJvdG8SDnVzaGVyLnF1ZXVlLnYxIoIBCgtXb3JrUmVxdWVzdBIqCgVzdGFydBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtTdGFydEgAEigKBnNldHRsZRgCIAEoCzIWLnVzaGVyLnF1ZXVlLnYxLlNldHRsZUgAEhIKCHByZWZldGNoGAMgASgNSABCCQoHbWVzc2FnZSI9CglXb3JrU3RhcnQSDQoFdHViZXMYASADKAkSEAoIcHJlZmV0Y2gYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCSLEAQoGU2V0dGxlEhAKCHNlcXVlbmNlGAEgASgEEgwKBGFja3MYAiADKAkSLgoIcmVsZWFzZXMYAyADKAsyHC51c2hlci5xdWV1ZS52MS5MZWFzZVJlbGVhc2USKQoGYnVyaWVzGAQgAygLMhkudXNoZXIucXVldWUudjEuTGVhc2VCdXJ5EisKB3RvdWNoZXMYBSADKAsyGi51c2hlci5xdWV1ZS52MS5MZWFzZVRvdWNoEhIKCmdpdmVfYmFja3MYBiADKAkiVwoMTGVhc2VSZWxlYXNlEg0KBWxlYXNlGAEgASgJEigKBWRlbGF5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnJlYXNvbhgDIAEoCSIqCglMZWFzZUJ1cnkSDQoFbGVhc2UYASABKAkSDgoGcmVhc29uGAIgASgJIkYKCkxlYXNlVG91Y2gSDQoFbGVhc2UYASABKAkSKQoGZXh0ZW5kGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uInEKDFdvcmtSZXNwb25zZRIqCgV0YXNrcxgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtUYXNrc0gAEioKB3NldHRsZWQYAiABKAsyFy51c2hlci5xdWV1ZS52MS5TZXR0bGVkSABCCQoHbWVzc2FnZSIwCglXb3JrVGFza3MSIwoFdGFza3MYASADKAsyFC51c2hlci5xdWV1ZS52MS5UYXNrIksKB1NldHRsZWQSEAoIc2VxdWVuY2UYASABKAQSLgoIZmFpbHVyZXMYAiADKAsyHC51c2hlci5xdWV1ZS52MS5MZWFzZUZhaWx1cmUigQEKDlByb2R1Y2VSZXF1ZXN0EhAKCHNlcXVlbmNlGAEgASgEEgwKBHR1YmUYAiABKAkSJgoFdGFza3MYAyADKAsyFy51c2hlci5xdWV1ZS52MS5OZXdUYXNrEicKBHdhaXQYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24icQoPUHJvZHVjZVJlc3BvbnNlEhAKCHNlcXVlbmNlGAEgASgEEgsKA2lkcxgCIAMoBBISCgpkdXBsaWNhdGVzGAMgAygNEisKBWVycm9yGAQgASgLMhwudXNoZXIucXVldWUudjEuUHJvZHVjZUVycm9yIi8KDFByb2R1Y2VFcnJvchIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCSI1CgxXYXRjaFJlcXVlc3QSDAoEdHViZRgBIAEoCRIXCg9pbmNsdWRlX3BheWxvYWQYAiABKAgiWAoNV2F0Y2hSZXNwb25zZRIqCgVldmVudBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLlRhc2tFdmVudEgAEhAKBm1pc3NlZBgCIAEoBEgAQgkKB21lc3NhZ2UihQEKCVRhc2tFdmVudBIqCgZjaGFuZ2UYASABKA4yGi51c2hlci5xdWV1ZS52MS5UYXNrQ2hhbmdlEiIKBHRhc2sYAiABKAsyFC51c2hlci5xdWV1ZS52MS5UYXNrEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wKpoCCgpUYXNrQ2hhbmdlEhsKF1RBU0tfQ0hBTkdFX1VOU1BFQ0lGSUVEEAASEwoPVEFTS19DSEFOR0VfUFVUEAESFQoRVEFTS19DSEFOR0VfVEFLRU4QAhIVChFUQVNLX0NIQU5HRV9BQ0tFRBADEhgKFFRBU0tfQ0hBTkdFX1JFTEVBU0VEEAQSFQoRVEFTS19DSEFOR0VfUkVBRFkQBRIWChJUQVNLX0NIQU5HRV9CVVJJRUQQBhIWChJUQVNLX0NIQU5HRV9LSUNLRUQQBxIXChNUQVNLX0NIQU5HRV9FWFBJUkVEEAgSFwoTVEFTS19DSEFOR0VfREVMRVRFRBAJEhkKFVRBU0tfQ0hBTkdFX1RSVU5DQVRFRBAKYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_queue_v1_task]);
+  fileDesc("Cht1c2hlci9xdWV1ZS92MS9zdHJlYW0ucHJvdG8SDnVzaGVyLnF1ZXVlLnYxIoIBCgtXb3JrUmVxdWVzdBIqCgVzdGFydBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtTdGFydEgAEigKBnNldHRsZRgCIAEoCzIWLnVzaGVyLnF1ZXVlLnYxLlNldHRsZUgAEhIKCHByZWZldGNoGAMgASgNSABCCQoHbWVzc2FnZSJRCglXb3JrU3RhcnQSDQoFdHViZXMYASADKAkSEAoIcHJlZmV0Y2gYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCRISCgp0ZWxsX2VuZGVkGAQgASgIIsQBCgZTZXR0bGUSEAoIc2VxdWVuY2UYASABKAQSDAoEYWNrcxgCIAMoCRIuCghyZWxlYXNlcxgDIAMoCzIcLnVzaGVyLnF1ZXVlLnYxLkxlYXNlUmVsZWFzZRIpCgZidXJpZXMYBCADKAsyGS51c2hlci5xdWV1ZS52MS5MZWFzZUJ1cnkSKwoHdG91Y2hlcxgFIAMoCzIaLnVzaGVyLnF1ZXVlLnYxLkxlYXNlVG91Y2gSEgoKZ2l2ZV9iYWNrcxgGIAMoCSJXCgxMZWFzZVJlbGVhc2USDQoFbGVhc2UYASABKAkSKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAMgASgJIioKCUxlYXNlQnVyeRINCgVsZWFzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiRgoKTGVhc2VUb3VjaBINCgVsZWFzZRgBIAEoCRIpCgZleHRlbmQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inwEKDFdvcmtSZXNwb25zZRIqCgV0YXNrcxgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtUYXNrc0gAEioKB3NldHRsZWQYAiABKAsyFy51c2hlci5xdWV1ZS52MS5TZXR0bGVkSAASLAoFZW5kZWQYAyABKAsyGy51c2hlci5xdWV1ZS52MS5MZWFzZXNFbmRlZEgAQgkKB21lc3NhZ2UiHQoLTGVhc2VzRW5kZWQSDgoGbGVhc2VzGAEgAygJIjAKCVdvcmtUYXNrcxIjCgV0YXNrcxgBIAMoCzIULnVzaGVyLnF1ZXVlLnYxLlRhc2siSwoHU2V0dGxlZBIQCghzZXF1ZW5jZRgBIAEoBBIuCghmYWlsdXJlcxgCIAMoCzIcLnVzaGVyLnF1ZXVlLnYxLkxlYXNlRmFpbHVyZSKBAQoOUHJvZHVjZVJlcXVlc3QSEAoIc2VxdWVuY2UYASABKAQSDAoEdHViZRgCIAEoCRImCgV0YXNrcxgDIAMoCzIXLnVzaGVyLnF1ZXVlLnYxLk5ld1Rhc2sSJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJxCg9Qcm9kdWNlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAQSCwoDaWRzGAIgAygEEhIKCmR1cGxpY2F0ZXMYAyADKA0SKwoFZXJyb3IYBCABKAsyHC51c2hlci5xdWV1ZS52MS5Qcm9kdWNlRXJyb3IiLwoMUHJvZHVjZUVycm9yEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjUKDFdhdGNoUmVxdWVzdBIMCgR0dWJlGAEgASgJEhcKD2luY2x1ZGVfcGF5bG9hZBgCIAEoCCJYCg1XYXRjaFJlc3BvbnNlEioKBWV2ZW50GAEgASgLMhkudXNoZXIucXVldWUudjEuVGFza0V2ZW50SAASEAoGbWlzc2VkGAIgASgESABCCQoHbWVzc2FnZSKFAQoJVGFza0V2ZW50EioKBmNoYW5nZRgBIAEoDjIaLnVzaGVyLnF1ZXVlLnYxLlRhc2tDaGFuZ2USIgoEdGFzaxgCIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlRhc2sSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqmgIKClRhc2tDaGFuZ2USGwoXVEFTS19DSEFOR0VfVU5TUEVDSUZJRUQQABITCg9UQVNLX0NIQU5HRV9QVVQQARIVChFUQVNLX0NIQU5HRV9UQUtFThACEhUKEVRBU0tfQ0hBTkdFX0FDS0VEEAMSGAoUVEFTS19DSEFOR0VfUkVMRUFTRUQQBBIVChFUQVNLX0NIQU5HRV9SRUFEWRAFEhYKElRBU0tfQ0hBTkdFX0JVUklFRBAGEhYKElRBU0tfQ0hBTkdFX0tJQ0tFRBAHEhcKE1RBU0tfQ0hBTkdFX0VYUElSRUQQCBIXChNUQVNLX0NIQU5HRV9ERUxFVEVEEAkSGQoVVEFTS19DSEFOR0VfVFJVTkNBVEVEEApiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_queue_v1_task]);
 
 /**
  * A message of the worker to the server.
@@ -91,6 +91,14 @@ export type WorkStart = Message<"usher.queue.v1.WorkStart"> & {
    * @generated from field: string session = 3;
    */
   session: string;
+
+  /**
+   * Whether the server tells of leases that end in another way than by a settlement on this
+   * stream: `ended`.
+   *
+   * @generated from field: bool tell_ended = 4;
+   */
+  tellEnded: boolean;
 };
 
 /**
@@ -275,6 +283,14 @@ export type WorkResponse = Message<"usher.queue.v1.WorkResponse"> & {
      */
     value: Settled;
     case: "settled";
+  } | {
+    /**
+     * Leases that ended without the worker, if it asked to be told.
+     *
+     * @generated from field: usher.queue.v1.LeasesEnded ended = 3;
+     */
+    value: LeasesEnded;
+    case: "ended";
   } | { case: undefined; value?: undefined };
 };
 
@@ -284,6 +300,28 @@ export type WorkResponse = Message<"usher.queue.v1.WorkResponse"> & {
  */
 export const WorkResponseSchema: GenMessage<WorkResponse> = /*@__PURE__*/
   messageDesc(file_usher_queue_v1_stream, 6);
+
+/**
+ * Leases that ended in another way than by a settlement on the stream: their ttr or session is
+ * over, another call settled them, their tasks were deleted. Work that goes on is in vain.
+ *
+ * @generated from message usher.queue.v1.LeasesEnded
+ */
+export type LeasesEnded = Message<"usher.queue.v1.LeasesEnded"> & {
+  /**
+   * The leases, 1 or more.
+   *
+   * @generated from field: repeated string leases = 1;
+   */
+  leases: string[];
+};
+
+/**
+ * Describes the message usher.queue.v1.LeasesEnded.
+ * Use `create(LeasesEndedSchema)` to create a new message.
+ */
+export const LeasesEndedSchema: GenMessage<LeasesEnded> = /*@__PURE__*/
+  messageDesc(file_usher_queue_v1_stream, 7);
 
 /**
  * Tasks to work on.
@@ -304,7 +342,7 @@ export type WorkTasks = Message<"usher.queue.v1.WorkTasks"> & {
  * Use `create(WorkTasksSchema)` to create a new message.
  */
 export const WorkTasksSchema: GenMessage<WorkTasks> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 7);
+  messageDesc(file_usher_queue_v1_stream, 8);
 
 /**
  * The answer to one settlement. What did not fail is done, and durable as after the single calls.
@@ -332,7 +370,7 @@ export type Settled = Message<"usher.queue.v1.Settled"> & {
  * Use `create(SettledSchema)` to create a new message.
  */
 export const SettledSchema: GenMessage<Settled> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 8);
+  messageDesc(file_usher_queue_v1_stream, 9);
 
 /**
  * A batch of puts, all or none.
@@ -374,7 +412,7 @@ export type ProduceRequest = Message<"usher.queue.v1.ProduceRequest"> & {
  * Use `create(ProduceRequestSchema)` to create a new message.
  */
 export const ProduceRequestSchema: GenMessage<ProduceRequest> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 9);
+  messageDesc(file_usher_queue_v1_stream, 10);
 
 /**
  * The answer to one batch.
@@ -418,7 +456,7 @@ export type ProduceResponse = Message<"usher.queue.v1.ProduceResponse"> & {
  * Use `create(ProduceResponseSchema)` to create a new message.
  */
 export const ProduceResponseSchema: GenMessage<ProduceResponse> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 10);
+  messageDesc(file_usher_queue_v1_stream, 11);
 
 /**
  * Why a batch was refused.
@@ -446,7 +484,7 @@ export type ProduceError = Message<"usher.queue.v1.ProduceError"> & {
  * Use `create(ProduceErrorSchema)` to create a new message.
  */
 export const ProduceErrorSchema: GenMessage<ProduceError> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 11);
+  messageDesc(file_usher_queue_v1_stream, 12);
 
 /**
  * Asks for the changes of a tube's tasks.
@@ -474,7 +512,7 @@ export type WatchRequest = Message<"usher.queue.v1.WatchRequest"> & {
  * Use `create(WatchRequestSchema)` to create a new message.
  */
 export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 12);
+  messageDesc(file_usher_queue_v1_stream, 13);
 
 /**
  * A message of the server to the watcher.
@@ -511,7 +549,7 @@ export type WatchResponse = Message<"usher.queue.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 13);
+  messageDesc(file_usher_queue_v1_stream, 14);
 
 /**
  * One change of one task.
@@ -546,7 +584,7 @@ export type TaskEvent = Message<"usher.queue.v1.TaskEvent"> & {
  * Use `create(TaskEventSchema)` to create a new message.
  */
 export const TaskEventSchema: GenMessage<TaskEvent> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_stream, 14);
+  messageDesc(file_usher_queue_v1_stream, 15);
 
 /**
  * What can happen to a task.

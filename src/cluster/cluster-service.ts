@@ -1,0 +1,31 @@
+import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
+import type { Router } from "./router.ts";
+import type { SessionRouting } from "./sessions.ts";
+import { byShard } from "./split-batches.ts";
+
+/** What other instances ask of this one, beside the calls that they forward. */
+export function createClusterService(
+  router: Router,
+  sessions: SessionRouting,
+): ServiceImpl<typeof ClusterService> {
+  return {
+    askForSession({ session, renew }) {
+      const { ttlMs, expiresAt } = sessions.answer(session, renew);
+      return { ttl: durationFromMs(ttlMs), expireTime: timestampFromMs(expiresAt) };
+    },
+
+    endSession({ session }) {
+      sessions.endHere(session);
+      return {};
+    },
+
+    giveBack({ leases }) {
+      for (const [shard, ofShard] of byShard(leases, (lease) => lease)) {
+        router.local.get(shard)?.engine.giveBack(ofShard.map((lease) => ({ lease })));
+      }
+      return {};
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
+import type { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
+import { UsherError } from "../errors.ts";
+import { createClusterService } from "./cluster-service.ts";
+import { LocalShards, type LocalShardsParts } from "./local-shards.ts";
+import { Membership } from "./membership.ts";
+import { OwnCalls } from "./own-calls.ts";
+import { Peers } from "./peers.ts";
+import { createClusterQueueService } from "./queue-service.ts";
+import type { ShardRegistry } from "./registry.ts";
+import { Router } from "./router.ts";
+import { SessionRouting } from "./sessions.ts";
+
+export interface ClusterParts extends LocalShardsParts {
+  readonly registry: ShardRegistry;
+  /** How long the others wait for a sign of life before they take this instance's shards over. */
+  readonly lifeMs: number;
+}
+
+/** QueueService of one instance among others. */
+export interface Cluster {
+  /** Calls wait until the cluster has started. */
+  readonly queue: ServiceImpl<typeof QueueService>;
+  /** For the other instances. */
+  readonly cluster: ServiceImpl<typeof ClusterService>;
+  /** For what this service itself puts. */
+  readonly tubes: OwnCalls;
+  /** Throws SHARD_UNAVAILABLE where the others may take this instance for dead. */
+  check(): void;
+  /** Joins the others, who reach this instance's gRPC listener at the address. */
+  start(address: string): Promise<void>;
+  /** Answers those who wait for a shard, and ends their streams. */
+  drain(): void;
+  /** Hands every shard over in good order and leaves the others. */
+  stop(): Promise<void>;
+}
+
+export function createCluster({ registry, lifeMs, ...parts }: ClusterParts): Cluster {
+  const { log } = parts;
+  const local = new LocalShards(parts);
+  const membership = new Membership({ registry, local, log, lifeMs });
+  const peers = new Peers();
+  membership.onOthers = (others) => peers.keepOnly(others);
+  const router = new Router(local, membership, peers);
+  const sessions = new SessionRouting(router, log);
+  local.sessions = sessions;
+  return {
+    queue: createClusterQueueService(router, sessions),
+    cluster: createClusterService(router, sessions),
+    tubes: new OwnCalls(router),
+    check() {
+      if (!membership.isAlive) throw new UsherError("SHARD_UNAVAILABLE");
+    },
+    start: (address) => membership.start(address),
+    drain: () => membership.drain(),
+    async stop() {
+      await membership.stop();
+      peers.close();
+    },
+  };
+}
