@@ -1,9 +1,10 @@
 import { type ClientSession, type Db, type Document, MongoServerError } from "mongodb";
 import { UsherError } from "../../errors.ts";
 import { type MongoDatabase, toUsherError } from "./database.ts";
-import { commandsOf, type Writes } from "./queue-commands.ts";
+import { commandsOf } from "./queue-commands.ts";
 import { collections, shardsOf } from "./queue-schema.ts";
 import { CommitUnknown, isPassing, runTransaction } from "./queue-transaction.ts";
+import type { Writes } from "./queue-writes.ts";
 
 /** A shard as one owner holds it, until it is lost. */
 export interface Holding {
@@ -28,9 +29,11 @@ export interface CommitterOptions {
   readonly patienceMs: number;
 }
 
-/** A transaction takes no further commits once it has so much. */
+/**
+ * A transaction takes no further commits once it inserts so much: the time that it takes is time
+ * that all its commits wait.
+ */
 const GROUP_BYTES = 16 * 1024 * 1024;
-const GROUP_WRITES = 20_000;
 
 /** Some shards of a transaction are not, or no more, the owner's at that epoch. */
 class Deposed extends Error {
@@ -97,16 +100,13 @@ export class GroupCommitter {
     const later: Unit[] = [];
     const shards = new Set<number>();
     let bytes = 0;
-    let count = 0;
     for (const unit of this.#waiting) {
       const { holding, writes } = unit;
-      const full = bytes >= GROUP_BYTES || count >= GROUP_WRITES;
       if (holding.lost) unit.reject(lostError());
-      else if (shards.has(holding.shard) || full) later.push(unit);
+      else if (shards.has(holding.shard) || bytes >= GROUP_BYTES) later.push(unit);
       else {
         group.push(unit);
-        bytes += writes.bytes;
-        count += writes.count;
+        for (const size of writes.inserts.bytes) bytes += size;
       }
       shards.add(holding.shard);
     }

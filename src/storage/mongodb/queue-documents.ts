@@ -115,8 +115,8 @@ export function taskDocument(shard: number, task: NewTaskRecord): Document {
   };
 }
 
-/** How many bytes a task's document has at most, without counting the bytes of its texts. */
-export function taskBytes(task: NewTaskRecord): number {
+/** How many bytes a task's document has at most, where a character takes up to so many. */
+export function taskBytes(task: NewTaskRecord, perCharacter: number): number {
   const { value, attributes } = task.payload;
   let texts = task.group.length + task.dedupKey.length + task.reason.length;
   let bytes = 400;
@@ -128,7 +128,7 @@ export function taskBytes(task: NewTaskRecord): number {
       bytes += 40;
     }
   }
-  return bytes + 3 * texts;
+  return bytes + perCharacter * texts;
 }
 
 export function progressChanges(task: TaskProgress): Document {

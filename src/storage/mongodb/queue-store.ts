@@ -1,12 +1,12 @@
 import type { Db } from "mongodb";
 import type { KeptLeases, Payload, QueueStore } from "../../queue/repository.ts";
 import { type MongoDatabase, toUsherError } from "./database.ts";
-import { keptWrites, writesOf } from "./queue-commands.ts";
 import { GroupCommitter, type Holding } from "./queue-committer.ts";
 import { leaseFrom, payloadFrom, payloadOnly, sessionFrom } from "./queue-documents.ts";
 import { idOf, keptOf, numberOf } from "./queue-keys.ts";
 import { ShardLoader } from "./queue-loader.ts";
 import { collections, shardsOf } from "./queue-schema.ts";
+import { keptWrites, writesOf } from "./queue-writes.ts";
 
 /** The stores of the shards that one instance owns. */
 export interface ShardStores {
