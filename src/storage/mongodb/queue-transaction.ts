@@ -5,6 +5,7 @@ import {
   MongoNetworkError,
   MongoServerSelectionError,
 } from "mongodb";
+import { isSystemError } from "./database.ts";
 
 /** It cannot be known whether a transaction was kept: no answer came to its commit. */
 export class CommitUnknown extends Error {
@@ -32,6 +33,7 @@ const PASSING_CODES = new Set([
 
 /** Whether the same may go well a moment later. */
 export function isPassing(error: unknown): boolean {
+  if (isSystemError(error)) return true;
   return (
     error instanceof MongoError &&
     (error.hasErrorLabel(TRANSIENT) ||
