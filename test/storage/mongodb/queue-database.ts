@@ -39,9 +39,13 @@ export async function startInstance(
   t: TestContext,
   url: string,
   id: string = randomUUID(),
+  patienceMs?: number,
 ): Promise<Instance> {
   const database = await openDatabase(url);
-  const stores = createShardStores(database, { owner: id });
+  const stores = createShardStores(database, {
+    owner: id,
+    ...(patienceMs !== undefined && { patienceMs }),
+  });
   const registry = createShardRegistry(database.db, { id, session: stores.session });
   const lost: number[] = [];
   t.after(async () => {
