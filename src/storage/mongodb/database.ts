@@ -91,8 +91,13 @@ export async function openDatabase(url: string): Promise<MongoDatabase> {
 
 /** The one place that turns the driver's errors into Usher's; what is not the driver's passes. */
 export function toUsherError(error: unknown): unknown {
-  if (!(error instanceof MongoError)) return error;
+  if (!(error instanceof MongoError || isSystemError(error))) return error;
   return new UsherError("STORAGE_UNAVAILABLE", { cause: error, retryAfterMs: 1_000 });
+}
+
+/** A connection that breaks off while the driver writes to it reaches its caller as such a one. */
+export function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error;
 }
 
 function nameIn(client: MongoClient): string {

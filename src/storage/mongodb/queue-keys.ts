@@ -1,0 +1,46 @@
+import { type Document, Long, MaxKey, MinKey } from "mongodb";
+
+/**
+ * An engine counts its tubes and tasks from 1; in a collection the numbers of all shards come
+ * together. An `_id` is the shard in the upper bits and the number, of up to 53, in the lower: one
+ * range of ids is one shard, in put order.
+ */
+const NUMBER_BITS = 53;
+const TWO_32 = 2 ** 32;
+const HIGH_BITS = NUMBER_BITS - 32;
+const HIGH_MASK = 2 ** HIGH_BITS - 1;
+
+export function idOf(shard: number, number: number): Long {
+  return new Long(number | 0, ((number / TWO_32) | 0) + (shard << HIGH_BITS));
+}
+
+/** The driver gives a number where a 64-bit integer fits into one. */
+export function numberOf(id: Long | number): number {
+  if (typeof id === "number") return id;
+  return (id.high & HIGH_MASK) * TWO_32 + (id.low >>> 0);
+}
+
+export function shardOf(id: Long | number): number {
+  return typeof id === "number" ? 0 : id.high >>> HIGH_BITS;
+}
+
+/** All ids of a shard. */
+export function idsOf(shard: number): Document {
+  return { $gte: idOf(shard, 0), $lt: idOf(shard + 1, 0) };
+}
+
+/** All dedup keys of a tube. */
+export function dedupKeysOfTube(shard: number, tube: number): Document {
+  const id = idOf(shard, tube);
+  return { $gte: { tube: id, key: new MinKey() }, $lte: { tube: id, key: new MaxKey() } };
+}
+
+/** All dedup keys of a shard. */
+export function dedupKeysOf(shard: number): Document {
+  return { $gte: { tube: idOf(shard, 0) }, $lt: { tube: idOf(shard + 1, 0) } };
+}
+
+/** All kept leases, or kept sessions, of a shard. */
+export function keptOf(shard: number): Document {
+  return { $gte: { shard }, $lt: { shard: shard + 1 } };
+}

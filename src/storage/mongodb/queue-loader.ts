@@ -1,0 +1,119 @@
+import type { Db, Document, Long } from "mongodb";
+import { UsherError } from "../../errors.ts";
+import type { Recovery } from "../../queue/repository.ts";
+import { toUsherError } from "./database.ts";
+import type { Holding } from "./queue-committer.ts";
+import { dedupFrom, taskFrom, tubeFrom, withoutPayload } from "./queue-documents.ts";
+import { dedupKeysOf, idsOf, shardOf } from "./queue-keys.ts";
+import { collections, type ShardDocument, shardsOf } from "./queue-schema.ts";
+
+interface Opening {
+  readonly holding: Holding;
+  readonly recovery: Recovery;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** Documents in one answer: few enough not to hold up the other work of an instance for long. */
+const BATCH = 5_000;
+
+/**
+ * Reads shards back. Those that are asked for in the same turn are read together, with a query a
+ * collection, so that opening all of them takes as long as opening one.
+ */
+export class ShardLoader {
+  readonly #db: Db;
+  readonly #owner: string;
+  #waiting: Opening[] = [];
+  #running = false;
+
+  constructor(db: Db, owner: string) {
+    this.#db = db;
+    this.#owner = owner;
+  }
+
+  open(holding: Holding, recovery: Recovery): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ holding, recovery, resolve, reject });
+      if (!this.#running) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      await new Promise(setImmediate);
+      // One opening a shard in a round.
+      const round = new Map<number, Opening>();
+      const later: Opening[] = [];
+      for (const one of this.#waiting) {
+        if (round.has(one.holding.shard)) later.push(one);
+        else round.set(one.holding.shard, one);
+      }
+      this.#waiting = later;
+      try {
+        await this.#load(round);
+        for (const one of round.values()) one.resolve();
+      } catch (error) {
+        for (const one of round.values()) one.reject(toUsherError(error));
+      }
+    }
+    this.#running = false;
+  }
+
+  async #load(round: Map<number, Opening>): Promise<void> {
+    const used = await this.#look(round);
+    if (used.length === 0) return;
+    const ranges = used.map((shard) => ({ _id: idsOf(shard) }));
+    const dedupRanges = used.map((shard) => ({ _id: dedupKeysOf(shard) }));
+    const idShard = (id: Document | Long | number): number => shardOf(id as Long | number);
+    await this.#each(collections.tubes, ranges, {}, (document) => {
+      round.get(idShard(document["_id"]))?.recovery.tube(tubeFrom(document));
+    });
+    await this.#each(collections.tasks, ranges, withoutPayload, (document) => {
+      round.get(idShard(document["_id"]))?.recovery.task(taskFrom(document));
+    });
+    await this.#each(collections.dedupKeys, dedupRanges, {}, (document) => {
+      round.get(idShard(document["_id"].tube))?.recovery.dedup(dedupFrom(document));
+    });
+  }
+
+  /** Gives back marks, and says in which shards there may be more. */
+  async #look(round: Map<number, Opening>): Promise<number[]> {
+    const used: number[] = [];
+    const found = await shardsOf(this.#db)
+      .find({ _id: { $in: [...round.keys()] } })
+      .toArray();
+    const documents = new Map<number, ShardDocument>(found.map((one) => [one._id, one]));
+    for (const [shard, { holding, recovery, reject }] of round) {
+      const document = documents.get(shard);
+      if (document?.owner !== this.#owner || document.epoch !== holding.epoch) {
+        reject(new UsherError("SHARD_UNAVAILABLE", { retryAfterMs: 1_000 }));
+        round.delete(shard);
+        continue;
+      }
+      if (document.marks !== undefined) recovery.marks(document.marks);
+      if (document.commits !== undefined) used.push(shard);
+    }
+    return used.sort((a, b) => a - b);
+  }
+
+  /** In the order of ids, which is that of shards and in each that of keys. */
+  async #each(
+    collection: string,
+    ranges: Document[],
+    projection: Document,
+    visit: (document: Document) => void,
+  ): Promise<void> {
+    const cursor = this.#db
+      .collection(collection)
+      .find({ $or: ranges }, { projection, batchSize: BATCH, sort: { _id: 1 } });
+    try {
+      while (await cursor.hasNext()) {
+        for (const document of cursor.readBufferedDocuments()) visit(document);
+      }
+    } finally {
+      await cursor.close();
+    }
+  }
+}

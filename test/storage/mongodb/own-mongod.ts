@@ -1,0 +1,50 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { MongoClient } from "mongodb";
+import { freePort, temporaryFolder } from "../../support/process.ts";
+
+/** A mongod of a test's own, a replica set of one, that can be killed and started again. */
+export interface OwnMongod {
+  readonly url: string;
+  /** As when its machine loses its power. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+}
+
+export async function startOwnMongod(t: TestContext): Promise<OwnMongod> {
+  const folder = temporaryFolder(t);
+  const port = await freePort();
+  const url = `mongodb://127.0.0.1:${port}/usher?replicaSet=own&monitorCommands=true`;
+  let child: ChildProcess | undefined;
+  const own: OwnMongod = {
+    url,
+    async start() {
+      const args = ["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder];
+      const set = ["--replSet", "own", "--wiredTigerCacheSizeGB", "0.25"];
+      child = spawn(process.env["MONGOMS_SYSTEM_BINARY"] ?? "mongod", [...args, ...set], {
+        stdio: "ignore",
+      });
+      await once(child, "spawn");
+    },
+    async kill() {
+      if (child === undefined) return;
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      child = undefined;
+    },
+  };
+  t.after(() => own.kill());
+  await own.start();
+  await initiate(port);
+  return own;
+}
+
+async function initiate(port: number): Promise<void> {
+  const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
+  await client.db("admin").command({ replSetInitiate: { _id: "own", members } });
+  while (!(await client.db("admin").command({ hello: 1 }))["isWritablePrimary"]) await pause(20);
+  await client.close();
+}
