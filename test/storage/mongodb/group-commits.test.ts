@@ -5,6 +5,7 @@ import type { QueueStore } from "../../../src/queue/repository.ts";
 import {
   assertRefused,
   changes,
+  NOW,
   recovered,
   task,
   tube,
@@ -48,14 +49,16 @@ test("a group commit of puts and acks takes four round trips", async (t) => {
 test("commits of one shard are kept in their order, also when they come at once", async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const [store] = (await instance.own(7)) as [QueueStore];
+  const dedup = [{ tube: 1, key: "k", id: 1, until: NOW }];
   await Promise.all([
-    store.commit(changes({ tubes: [tube(1)], inserts: [task(1), task(2)] })),
-    store.commit(changes({ tubes: [tube(1, { nextId: 5 })], removes: [1] })),
+    store.commit(changes({ tubes: [tube(1)], inserts: [task(1), task(2)], dedup })),
+    store.commit(changes({ tubes: [tube(1, { nextId: 5 })], removes: [1], removedDedup: dedup })),
     store.commit(changes({ tubes: [tube(1, { nextId: 9 })], removes: [3], inserts: [task(4)] })),
   ]);
   const back = await recovered(store);
   assert.deepEqual(back.tubes, [tube(1, { nextId: 9 })]);
   assert.deepEqual(back.tasks, [task(2), task(4)].map(withoutPayload));
+  assert.deepEqual(back.dedup, []);
 });
 
 test("what MongoDB refuses is refused to the shard that asked for it, and the others' is kept", async (t) => {
