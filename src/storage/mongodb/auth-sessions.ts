@@ -7,6 +7,7 @@ import type {
   SessionSteps,
 } from "../../auth/repository.ts";
 import { bytesOf, toSession, toUser } from "./auth-documents.ts";
+import { REVOKING } from "./auth-revocations.ts";
 import type { AccountDocument, SessionDocument, UserDocument } from "./auth-schema.ts";
 import { endSessions, liveSessionsOfUser } from "./auth-session-ends.ts";
 import { accountOf, changeAccount } from "./auth-social-users.ts";
@@ -30,7 +31,7 @@ export function sessionSteps({ step, alone }: AuthTransactions): SessionSteps {
         if (found === undefined || found.session.endTime !== null) return false;
         await endSessions(transaction, [found.session], "signed_out", now);
         return true;
-      }),
+      }, REVOKING),
 
     listSessions: ({ userId, now }) =>
       step(async (transaction) => {
@@ -46,7 +47,7 @@ export function sessionSteps({ step, alone }: AuthTransactions): SessionSteps {
         const chosen = sessionIds === undefined ? live : live.filter(({ _id }) => wanted.has(_id));
         await endSessions(transaction, chosen, "session_revoked", now);
         return chosen.length;
-      }),
+      }, REVOKING),
   };
 }
 
