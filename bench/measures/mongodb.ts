@@ -1,6 +1,6 @@
 import { TubeKind } from "../../gen/usher/queue/v1/tube_pb.ts";
 import { MONGOD_MISSING, type Mongod, startMongod } from "../peers/mongod.ts";
-import type { Bench } from "../run/bench.ts";
+import { type Bench, temporaryFolder } from "../run/bench.ts";
 import { plainRows } from "../run/compare.ts";
 import { phases, rateOf, runLoad } from "../run/load.ts";
 import { type Absent, atLeast, type Contender, inTurns, isHere } from "../run/rounds.ts";
@@ -18,7 +18,7 @@ const SEVERAL = { least: 3 };
 /** Everything that keeps its tasks in one and the same MongoDB. */
 export async function mongodb(bench: Bench): Promise<Row[]> {
   await using stack = new AsyncDisposableStack();
-  const mongod = await startMongod(stack);
+  const mongod = await startMongod(stack, { folder: temporaryFolder(stack), cacheGiB: 1 });
   if (mongod === undefined) {
     const systems = ["Usher, 1 instance", "Usher, 2 instances", AGENDA, MONGODB_QUEUE];
     return systems.map((system) => missingRow(MEASURE, system, UNIT, MONGOD_MISSING));

