@@ -5,11 +5,13 @@ import type { QueueStore } from "../../../src/queue/repository.ts";
 import {
   assertRefused,
   changes,
+  NOW,
   recovered,
   task,
   tube,
   withoutPayload,
 } from "../../conformance/queue/fixtures.ts";
+import { withoutMongodb } from "../../support/mongod.ts";
 import { commandsOf, freshUrl, nextCommand, startInstance } from "./queue-database.ts";
 
 async function keys(store: QueueStore): Promise<number[]> {
@@ -20,7 +22,9 @@ function shardLost(error: unknown): boolean {
   return error instanceof UsherError && error.reason === "SHARD_UNAVAILABLE";
 }
 
-test("commits of any shards that come while a transaction is under way share the next", async (t) => {
+test("commits of any shards that come while a transaction is under way share the next", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const stores = await instance.own(0, 1, 2, 30, 63);
   const commands = commandsOf(instance);
@@ -35,7 +39,9 @@ test("commits of any shards that come while a transaction is under way share the
   assert.deepEqual(await Promise.all(stores.map(keys)), [[1], [1, 2], [1, 2], [1, 2], [1, 2]]);
 });
 
-test("a group commit of puts and acks takes four round trips", async (t) => {
+test("a group commit of puts and acks takes four round trips", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const stores = await instance.own(5, 6);
   await Promise.all(stores.map((store) => store.commit(changes({ inserts: [task(1)] }))));
@@ -45,20 +51,26 @@ test("a group commit of puts and acks takes four round trips", async (t) => {
   assert.deepEqual(commands, ["update", "insert", "delete", "commitTransaction"]);
 });
 
-test("commits of one shard are kept in their order, also when they come at once", async (t) => {
+test("commits of one shard are kept in their order, also when they come at once", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const [store] = (await instance.own(7)) as [QueueStore];
+  const dedup = [{ tube: 1, key: "k", id: 1, until: NOW }];
   await Promise.all([
-    store.commit(changes({ tubes: [tube(1)], inserts: [task(1), task(2)] })),
-    store.commit(changes({ tubes: [tube(1, { nextId: 5 })], removes: [1] })),
+    store.commit(changes({ tubes: [tube(1)], inserts: [task(1), task(2)], dedup })),
+    store.commit(changes({ tubes: [tube(1, { nextId: 5 })], removes: [1], removedDedup: dedup })),
     store.commit(changes({ tubes: [tube(1, { nextId: 9 })], removes: [3], inserts: [task(4)] })),
   ]);
   const back = await recovered(store);
   assert.deepEqual(back.tubes, [tube(1, { nextId: 9 })]);
   assert.deepEqual(back.tasks, [task(2), task(4)].map(withoutPayload));
+  assert.deepEqual(back.dedup, []);
 });
 
-test("what MongoDB refuses is refused to the shard that asked for it, and the others' is kept", async (t) => {
+test("what MongoDB refuses is refused to the shard that asked for it, and the others' is kept", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const [good, bad, other] = (await instance.own(1, 2, 3)) as [QueueStore, QueueStore, QueueStore];
   await bad.commit(changes({ inserts: [task(1)] }));
@@ -74,7 +86,9 @@ test("what MongoDB refuses is refused to the shard that asked for it, and the ot
   assert.deepEqual(instance.lost, []);
 });
 
-test("a deposed owner's commit is refused, and its other shards' of the same transaction are kept", async (t) => {
+test("a deposed owner's commit is refused, and its other shards' of the same transaction are kept", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const old = await startInstance(t, url);
   const [first, deposed, last] = (await old.own(1, 2, 3)) as [QueueStore, QueueStore, QueueStore];
@@ -103,7 +117,9 @@ test("a deposed owner's commit is refused, and its other shards' of the same tra
   assert.deepEqual(old.lost, [2], "once");
 });
 
-test("a shard that was handed over is refused to who had it, whoever has it now", async (t) => {
+test("a shard that was handed over is refused to who had it, whoever has it now", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const [store] = (await instance.own(9)) as [QueueStore];
   await instance.registry.release(9, 1, "");
@@ -116,7 +132,9 @@ test("a shard that was handed over is refused to who had it, whoever has it now"
   await assert.rejects(stale.saveLeases({ leases: [], sessions: [] }), shardLost);
 });
 
-test("a task that no document has room for is refused by its size, and nothing else is", async (t) => {
+test("a task that no document has room for is refused by its size, and nothing else is", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const [small, large] = (await instance.own(1, 2)) as [QueueStore, QueueStore];
   const payload = {
@@ -138,7 +156,7 @@ test("a task that no document has room for is refused by its size, and nothing e
   );
 });
 
-test("a range of removed tasks ends with its shard", async (t) => {
+test("a range of removed tasks ends with its shard", { skip: withoutMongodb }, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   const [lower, upper] = (await instance.own(0, 1)) as [QueueStore, QueueStore];
   const most = Number.MAX_SAFE_INTEGER;

@@ -3,10 +3,13 @@ import { test } from "node:test";
 import { UsherError } from "../../../src/errors.ts";
 import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
 import { changes, progress, recovered, task } from "../../conformance/queue/fixtures.ts";
+import { withoutMongodb } from "../../support/mongod.ts";
 import { startOwnMongod } from "./own-mongod.ts";
 import { keptCommits, nextCommand, startInstance } from "./queue-database.ts";
 
-test("a mongod that is killed under commits and started again has lost and doubled none of them", async (t) => {
+test("a mongod that is killed under commits and started again has lost and doubled none of them", {
+  skip: withoutMongodb,
+}, async (t) => {
   const mongod = await startOwnMongod(t);
   const instance = await startInstance(t, mongod.url);
   await ensureQueueCollections(instance.database.db);
@@ -47,7 +50,9 @@ test("a mongod that is killed under commits and started again has lost and doubl
   assert.deepEqual(instance.lost, []);
 });
 
-test("while no mongod comes back, what was not sent to be kept is refused, and the shard stays", async (t) => {
+test("while no mongod comes back, what was not sent to be kept is refused, and the shard stays", {
+  skip: withoutMongodb,
+}, async (t) => {
   const mongod = await startOwnMongod(t);
   const instance = await startInstance(t, mongod.url, "owner", 0);
   await ensureQueueCollections(instance.database.db);
@@ -65,7 +70,9 @@ test("while no mongod comes back, what was not sent to be kept is refused, and t
   assert.equal(await keptCommits(instance, 1), 2);
 });
 
-test("while no answer to a commit can be had, its shards are lost, and are found whole", async (t) => {
+test("while no answer to a commit can be had, its shards are lost, and are found whole", {
+  skip: withoutMongodb,
+}, async (t) => {
   const mongod = await startOwnMongod(t);
   const instance = await startInstance(t, mongod.url, "owner", 0);
   await ensureQueueCollections(instance.database.db);

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { MongoClient } from "mongodb";
+import { findMongod } from "../../../bench/peers/mongod.ts";
 import { freePort, temporaryFolder } from "../../support/process.ts";
 
 /** A mongod of a test's own, a replica set of one, that can be killed and started again. */
@@ -23,7 +24,7 @@ export async function startOwnMongod(t: TestContext): Promise<OwnMongod> {
     async start() {
       const args = ["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder];
       const set = ["--replSet", "own", "--wiredTigerCacheSizeGB", "0.25"];
-      child = spawn(process.env["MONGOMS_SYSTEM_BINARY"] ?? "mongod", [...args, ...set], {
+      child = spawn(findMongod() ?? "mongod", [...args, ...set], {
         stdio: "ignore",
       });
       await once(child, "spawn");

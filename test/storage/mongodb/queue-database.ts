@@ -7,20 +7,15 @@ import { type MongoDatabase, openDatabase } from "../../../src/storage/mongodb/d
 import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
 import { createShardStores, type ShardStores } from "../../../src/storage/mongodb/queue-store.ts";
 import { createShardRegistry } from "../../../src/storage/mongodb/shard-registry.ts";
+import { testDatabase } from "../../support/mongodb.ts";
 
-const SERVER = process.env["USHER_TEST_MONGODB_URL"] ?? "mongodb://127.0.0.1:27311/?replicaSet=rs0";
-
-/** A URL of a database that nothing else uses; it goes when the test ends. */
+/** The URL of a database that nothing else uses, with the queues' collections; commands are told. */
 export async function freshUrl(t: TestContext): Promise<string> {
-  const url = new URL(SERVER);
-  url.pathname = `/usher-test-${randomUUID()}`;
+  const url = new URL(await testDatabase(t));
   url.searchParams.set("monitorCommands", "true");
   const database = await openDatabase(url.href);
   await ensureQueueCollections(database.db);
-  t.after(async () => {
-    await database.db.dropDatabase();
-    await database.close();
-  });
+  await database.close();
   return url.href;
 }
 

@@ -5,12 +5,13 @@ import { createShardStores, type ShardStores } from "../../../src/storage/mongod
 import { createShardRegistry } from "../../../src/storage/mongodb/shard-registry.ts";
 import type { StorageUnderTest } from "../../conformance/cases.ts";
 import { queueSuite } from "../../conformance/queue/suite.ts";
+import { withoutMongodb } from "../../support/mongod.ts";
 import { freshUrl } from "./queue-database.ts";
 
 for (const [topic, cases] of Object.entries(queueSuite)) {
   describe(`QueueStore on MongoDB, ${topic}`, () => {
     for (const [words, run] of Object.entries(cases)) {
-      test(words, async (t) => {
+      test(words, { skip: withoutMongodb }, async (t) => {
         const storage = mongoAt(await freshUrl(t));
         t.after(() => storage.close());
         await run(storage);

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SHARDS } from "../../../src/cluster/registry.ts";
+import { withoutMongodb } from "../../support/mongod.ts";
 import { freshUrl, startInstance } from "./queue-database.ts";
 
 /** A life that is over as it begins: nobody has to wait for its end. */
 const OVER = 0;
 const LONG = 600_000;
 
-test("instances that have joined are known by id and address until they leave", async (t) => {
+test("instances that have joined are known by id and address until they leave", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const one = await startInstance(t, url, "one");
   const two = await startInstance(t, url, "two");
@@ -31,7 +34,9 @@ test("instances that have joined are known by id and address until they leave", 
   assert.equal(await two.registry.beat(LONG), false);
 });
 
-test("an instance whose life has ended goes on when it beats before others declare it dead", async (t) => {
+test("an instance whose life has ended goes on when it beats before others declare it dead", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const late = await startInstance(t, url, "late");
   const other = await startInstance(t, url, "other");
@@ -43,7 +48,9 @@ test("an instance whose life has ended goes on when it beats before others decla
   assert.deepEqual(await other.registry.claim([{ shard: 1, epoch: 1 }]), new Map());
 });
 
-test("an instance that was declared dead is told so by its next beat, and can join again", async (t) => {
+test("an instance that was declared dead is told so by its next beat, and can join again", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const dead = await startInstance(t, url, "dead");
   const other = await startInstance(t, url, "other");
@@ -60,7 +67,9 @@ test("an instance that was declared dead is told so by its next beat, and can jo
   ]);
 });
 
-test("shards of a living instance are not taken, nor those at another epoch than was seen", async (t) => {
+test("shards of a living instance are not taken, nor those at another epoch than was seen", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const living = await startInstance(t, url);
   const other = await startInstance(t, url);
@@ -77,7 +86,9 @@ test("shards of a living instance are not taken, nor those at another epoch than
   assert.deepEqual(await other.registry.claim([]), new Map());
 });
 
-test("a shard that was handed over waits for its heir, and goes to it with the next epoch", async (t) => {
+test("a shard that was handed over waits for its heir, and goes to it with the next epoch", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const owner = await startInstance(t, url, "owner");
   const heir = await startInstance(t, url, "heir");
@@ -101,7 +112,9 @@ test("a shard that was handed over waits for its heir, and goes to it with the n
   });
 });
 
-test("of many who claim the same shards at once, exactly one gets each", async (t) => {
+test("of many who claim the same shards at once, exactly one gets each", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const dead = await startInstance(t, url, "dead");
   await dead.registry.join("host:1", OVER);
@@ -133,7 +146,9 @@ test("of many who claim the same shards at once, exactly one gets each", async (
   for (const { shard, owner } of shards) assert.equal(owner, winners.get(shard));
 });
 
-test("an instance can take its own shard anew, when it does not know what became of its claim", async (t) => {
+test("an instance can take its own shard anew, when it does not know what became of its claim", {
+  skip: withoutMongodb,
+}, async (t) => {
   const instance = await startInstance(t, await freshUrl(t));
   await instance.registry.join("host", LONG);
   await instance.own(1);

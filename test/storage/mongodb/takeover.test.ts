@@ -5,6 +5,7 @@ import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import type { QueueStore } from "../../../src/queue/repository.ts";
 import { recovered } from "../../conformance/queue/fixtures.ts";
+import { withoutMongodb } from "../../support/mongod.ts";
 import { freshUrl, type Instance, keptCommits, startInstance } from "./queue-database.ts";
 
 const INSTANCE = new URL("./stoppable-instance.ts", import.meta.url).pathname;
@@ -46,7 +47,9 @@ async function keys(store: QueueStore): Promise<number[]> {
 }
 
 for (const command of ["insert", "delete", "commitTransaction"]) {
-  test(`an owner that is stopped before its ${command} holds nobody up, and writes nothing when it goes on`, async (t) => {
+  test(`an owner that is stopped before its ${command} holds nobody up, and writes nothing when it goes on`, {
+    skip: withoutMongodb,
+  }, async (t) => {
     const url = await freshUrl(t);
     const owner = await startStill(t, url, "owner", "commit", command);
     owner.child.kill("SIGSTOP");
@@ -76,7 +79,9 @@ for (const command of ["insert", "delete", "commitTransaction"]) {
   });
 }
 
-test("an owner that is stopped when its commit was taken has it kept, and whoever takes over finds all of it", async (t) => {
+test("an owner that is stopped when its commit was taken has it kept, and whoever takes over finds all of it", {
+  skip: withoutMongodb,
+}, async (t) => {
   const url = await freshUrl(t);
   const owner = await startStill(t, url, "owner", "commit", "after commitTransaction");
   owner.child.kill("SIGSTOP");
@@ -89,7 +94,9 @@ test("an owner that is stopped when its commit was taken has it kept, and whoeve
 });
 
 for (const command of ["delete", "distinct", "killSessions", "update", "after update"]) {
-  test(`an instance that is killed in the middle of its claim, at ${command}, leaves the shards to others`, async (t) => {
+  test(`an instance that is killed in the middle of its claim, at ${command}, leaves the shards to others`, {
+    skip: withoutMongodb,
+  }, async (t) => {
     const url = await freshUrl(t);
     const owner = await startStill(t, url, "owner", "commit", "commitTransaction");
     owner.child.kill("SIGSTOP");
