@@ -1,0 +1,77 @@
+import { type ClientSession, MongoError } from "mongodb";
+import type { NewAuditEvent, NewMail } from "../../auth/repository.ts";
+import { UsherError } from "../../errors.ts";
+import { insertEvents } from "./auth-audit.ts";
+import { insertMail } from "./auth-mail.ts";
+import { insertRevocations, type NewRevocation } from "./auth-revocations.ts";
+import { type AuthCollections, authCollections } from "./auth-schema.ts";
+import { type MongoDatabase, toUsherError } from "./database.ts";
+
+/** Where reads find what they read: every operation is handed these options. */
+export interface AuthReader {
+  readonly in: AuthCollections;
+  readonly options: { readonly session: ClientSession } | { readonly timeoutMS: number };
+}
+
+/** A transaction under way. What is collected here is written at its end, each kind at once. */
+export interface AuthTransaction extends AuthReader {
+  readonly events: NewAuditEvent[];
+  readonly mail: NewMail[];
+  readonly revocations: NewRevocation[];
+}
+
+/** What the steps of each topic run on. */
+export interface AuthTransactions {
+  /** Runs `work` in one durable transaction, again where another one was in its way. */
+  step<T>(work: (transaction: AuthTransaction) => Promise<T>): Promise<T>;
+  /** Runs operations each of which is right by itself. */
+  alone<T>(work: (reader: AuthReader) => Promise<T>): Promise<T>;
+}
+
+const ALONE_MS = 10_000;
+const DUPLICATE_KEY = 11_000;
+/** How often a step may meet a key that others took since it looked. */
+const MOST_DUPLICATES = 10;
+
+export function createAuthTransactions(database: MongoDatabase): AuthTransactions {
+  const collections = authCollections(database.db);
+  return {
+    async step(work) {
+      for (let met = 0; ; met++) {
+        try {
+          return await database.transaction(async (session) => {
+            const transaction: AuthTransaction = {
+              in: collections,
+              options: { session },
+              events: [],
+              mail: [],
+              revocations: [],
+            };
+            const outcome = await work(transaction);
+            await insertEvents(transaction);
+            await insertMail(transaction);
+            // Last, for all revocations of the service queue up at one counter.
+            await insertRevocations(transaction);
+            return outcome;
+          });
+        } catch (error) {
+          // The next look sees the document that has the key, and comes to the step's own outcome.
+          if (!isDuplicateKey(error) || met === MOST_DUPLICATES) throw error;
+        }
+      }
+    },
+
+    async alone(work) {
+      try {
+        return await work({ in: collections, options: { timeoutMS: ALONE_MS } });
+      } catch (error) {
+        throw toUsherError(error);
+      }
+    },
+  };
+}
+
+function isDuplicateKey(error: unknown): boolean {
+  const cause = error instanceof UsherError ? error.cause : error;
+  return cause instanceof MongoError && cause.code === DUPLICATE_KEY;
+}
