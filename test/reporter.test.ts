@@ -48,6 +48,15 @@ test("tells a failure in full, with its names, place and stack, and counts it on
   assert.match(stdout, /^ {4}a hint$/m);
 });
 
+test("a test that a helper in another file registers is of the file that was run", (t) => {
+  const helper = `export function both(name, run) { test(name, run); test(name + ", again", run); }`;
+  const uses = `import { both } from "./helper.test.mjs"; both("x", () => { throw new Error("broken"); });`;
+  const { stdout, last } = run(t, { helper, uses, good }, false);
+  assert.equal(last, "4 passed, 2 failed");
+  assert.match(stdout, /^FAILED test\/uses\.test\.mjs: 0 passed, 2 failed$/m);
+  assert.match(stdout, /^ {2}FAILED x, again \(test\/uses\.test\.mjs\)$/m);
+});
+
 test("a hook that fails and a file that cannot be loaded count as failures", (t) => {
   const hook = `describe("suite", () => { before(() => { throw new Error("no"); }); test("x", () => {}); });`;
   assert.equal(run(t, { hook }, false).last, "0 passed, 2 failed");

@@ -19,11 +19,11 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
   };
   let succeeded = true;
   for await (const { type, data } of events) {
-    if (type === "test:start") reportOf(data.file ?? "").start(data.nesting, data.name);
+    if (type === "test:start") reportOf(fileOf(data)).start(data.nesting, data.name);
     else if (type === "test:stdout" || type === "test:stderr")
       reportOf(data.file).print(data.message);
     else if (type === "test:pass" || type === "test:fail") {
-      const file = reportOf(data.file ?? "");
+      const file = reportOf(fileOf(data));
       file.add(data, type === "test:fail");
       if (file.closed) yield file.text();
     } else if (type === "test:summary") {
@@ -35,6 +35,11 @@ export default async function* report(events: AsyncIterable<TestEvent>): AsyncGe
     if (!file.closed) yield file.close();
   }
   yield closing([...files.values()], succeeded);
+}
+
+/** The file that was run: a test may be registered by a helper in another one. */
+function fileOf(data: { file?: string | undefined; entryFile?: string | undefined }): string {
+  return data.entryFile ?? data.file ?? "";
 }
 
 function closing(files: readonly FileReport[], succeeded: boolean): string {
@@ -66,6 +71,8 @@ function inWords({ passed, failed, skipped }: Counts): string {
 interface Ended {
   readonly name: string;
   readonly nesting: number;
+  readonly file?: string | undefined;
+  readonly entryFile?: string | undefined;
   readonly line?: number | undefined;
   readonly column?: number | undefined;
   readonly skip?: string | boolean | undefined;
@@ -133,13 +140,19 @@ class FileReport {
     const { name, nesting, line, column } = ended;
     if (this.#isProcess(ended)) return `${this.#name}: its process`;
     const names = [...this.#running.slice(0, nesting), name].join(" > ");
-    return `${names} (${this.#name}:${line ?? 1}:${column ?? 1})`;
+    const place = isElsewhere(ended) ? "" : `:${line ?? 1}:${column ?? 1}`;
+    return `${names} (${this.#name}${place})`;
   }
 
   /** A file without tests, or whose process fails, is reported as a test named by its path. */
   #isProcess({ name }: Ended): boolean {
     return relative(cwd(), name) === this.#name;
   }
+}
+
+/** Whether the line is one of another file, which registered the test; then it tells nothing. */
+function isElsewhere({ file, entryFile }: Ended): boolean {
+  return file !== undefined && entryFile !== undefined && resolve(file) !== resolve(entryFile);
 }
 
 /** Whether a suite or test failed for nothing but the failures inside it. */

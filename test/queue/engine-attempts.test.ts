@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { DEFAULT_LEASE_MS } from "../../src/queue/limits.ts";
+import { test } from "../support/on-each-storage.ts";
 import { assertReason, idsOf, startEngine } from "./running-engine.ts";
 
 const SECOND = 1_000;

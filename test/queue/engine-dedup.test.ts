@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
+import { test } from "../support/on-each-storage.ts";
 import { type RunningEngine, startEngine } from "./running-engine.ts";
 
 const SECOND = 1_000;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import type { TaskView } from "../../src/queue/views.ts";
+import { test } from "../support/on-each-storage.ts";
 import { idsOf, type RunningEngine, startEngine } from "./running-engine.ts";
 
 const a = { group: "a" };

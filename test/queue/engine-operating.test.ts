@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { state } from "../../src/queue/transitions.ts";
+import { test } from "../support/on-each-storage.ts";
 import { assertReason, idsOf, startEngine, text } from "./running-engine.ts";
 
 const SECOND = 1_000;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type TubeKind, tubeKinds } from "../../src/queue/repository.ts";
+import { test } from "../support/on-each-storage.ts";
 import { assertReason, idsOf, startEngine, text } from "./running-engine.ts";
 
 const timed: readonly TubeKind[] = ["FIFOTTL", "LIMFIFOTTL", "UTUBETTL"];

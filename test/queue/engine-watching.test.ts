@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import type { Change, Watcher } from "../../src/queue/watching.ts";
+import { test } from "../support/on-each-storage.ts";
 import {
   assertThrows,
   type RunningEngine,

@@ -34,7 +34,7 @@ test("the engine does what the reference does, whatever is done to both", async 
     } catch (cause) {
       throw new Error(["What was done:", ...reference.story].join("\n  "), { cause });
     } finally {
-      real.remove();
+      await real.remove();
     }
   });
   await fc.assert(property, parameters);

@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { Clock } from "../../src/clock.ts";
 import { type Reason, UsherError } from "../../src/errors.ts";
@@ -14,9 +11,8 @@ import type { TakeOptions } from "../../src/queue/taking.ts";
 import { type StateName, state } from "../../src/queue/transitions.ts";
 import type { TubeStatistics } from "../../src/queue/tubes.ts";
 import type { TaskView } from "../../src/queue/views.ts";
-import { openDatabase, type SqliteDatabase } from "../../src/storage/sqlite/database.ts";
-import { createQueueStore } from "../../src/storage/sqlite/queue-store.ts";
 import { StepClock } from "../support/step-clock.ts";
+import { type EngineHome, homeFor, sqliteHome } from "./engine-homes.ts";
 import { UnreliableStore } from "./unreliable-store.ts";
 
 export interface StartOptions {
@@ -27,34 +23,31 @@ export interface StartOptions {
 }
 
 /**
- * An engine on real SQLite files in a folder of its own, with a clock that is stepped. It can be
- * stopped and started again, cleanly or as after a killed process.
+ * An engine on a real storage of its own, SQLite if no other is given, with a clock that is
+ * stepped. It can be stopped and started again, cleanly or as after a killed process.
  */
 export class RunningEngine {
   readonly clock = new StepClock();
   readonly #options: StartOptions;
-  readonly #folders: string[] = [];
+  readonly #home: EngineHome;
   #life: Life | undefined;
 
-  constructor(options: StartOptions = {}) {
+  constructor(options: StartOptions = {}, home: EngineHome = sqliteHome()) {
     this.#options = options;
+    this.#home = home;
   }
 
   get engine(): QueueEngine {
     return this.#current.engine;
   }
 
-  /** What stands between the engine and SQLite, to be told to hold or refuse commits. */
+  /** What stands between the engine and its storage, to be told to hold or refuse commits. */
   get store(): UnreliableStore {
     return this.#current.store;
   }
 
   async start(): Promise<void> {
-    const before = this.#folders.at(-1);
-    const folder = before ?? mkdtempSync(join(tmpdir(), "usher-queue-"));
-    if (before === undefined) this.#folders.push(folder);
-    const database = openDatabase(folder);
-    const store = new UnreliableStore(createQueueStore(database));
+    const store = new UnreliableStore(await this.#home.open());
     store.slowness = this.#options.slowness ?? 0;
     const clock = new LifeClock(this.clock);
     const limits = { maxTaskBytes: 2 ** 20, cacheBytes: 2 ** 24, ...this.#options.limits };
@@ -67,32 +60,30 @@ export class RunningEngine {
       ...(random && { random }),
     });
     assert.equal(store.earlyCommits, 0, "nothing is committed before all is given back");
-    this.#life = { engine, store, clock, database };
+    this.#life = { engine, store, clock };
   }
 
   /** A clean stop and a start; `downMs` passes between the two. */
   async restart(downMs = 0): Promise<void> {
     await this.engine.close();
     this.#end();
+    await this.#home.close();
     this.clock.step(downMs);
     await this.start();
   }
 
-  /** The process is killed: what was committed is on the disk, what was not is lost. */
+  /** The process is killed: what was committed is kept, what was not is lost. */
   async crash(downMs = 0): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), "usher-queue-"));
-    // SQLite works on the main thread: between two turns its files are what a kill would leave.
-    cpSync(this.#folders.at(-1) as string, folder, { recursive: true });
     this.#end();
-    this.#folders.push(folder);
+    await this.#home.crash();
     this.clock.step(downMs);
     await this.start();
   }
 
   /** For the end of a test. */
-  remove(): void {
+  async remove(): Promise<void> {
     this.#end();
-    for (const folder of this.#folders) rmSync(folder, { recursive: true });
+    await this.#home.remove();
   }
 
   /** Resolves when nothing is on its way to the store, or all that is, is held there. */
@@ -202,14 +193,13 @@ export class RunningEngine {
     if (this.#life === undefined) return;
     this.#life.clock.stop();
     this.#life.store.die();
-    this.#life.database.close();
     this.#life = undefined;
   }
 }
 
 /** An engine for one test, started. */
 export async function startEngine(t: TestContext, options?: StartOptions): Promise<RunningEngine> {
-  const running = new RunningEngine(options);
+  const running = new RunningEngine(options, await homeFor(t));
   t.after(() => running.remove());
   await running.start();
   return running;
@@ -261,7 +251,6 @@ interface Life {
   readonly engine: QueueEngine;
   readonly store: UnreliableStore;
   readonly clock: LifeClock;
-  readonly database: SqliteDatabase;
 }
 
 /** The clock of one process: what it was asked for ends with the process. */

@@ -17,9 +17,13 @@ export class UnreliableStore implements QueueStore {
   /** Turns of the event loop that each commit and read takes beside its work. */
   slowness = 0;
   #underWay = 0;
+  /** Of these, what the store itself has been given. */
+  #inStore = 0;
   #refusals = 0;
   #payloadRefusals = 0;
   #held: Promise<void> | undefined;
+  /** Settles when the last of what was held is done. */
+  #lastHeld: Promise<void> = Promise.resolve();
   #answersLost = false;
   #open = false;
   #dead = false;
@@ -38,7 +42,10 @@ export class UnreliableStore implements QueueStore {
     this.#payloadRefusals = count;
   }
 
-  /** Commits and reads of payloads that begin from now on wait until the answer is called. */
+  /**
+   * Commits and reads of payloads that begin from now on wait until the answer is called; then they
+   * are done one by one, in their order.
+   */
   hold(): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#held = promise;
@@ -60,6 +67,7 @@ export class UnreliableStore implements QueueStore {
 
   /** Whether something will be answered by itself. */
   get busy(): boolean {
+    if (this.#inStore > 0) return true;
     return this.#underWay > 0 && this.#held === undefined && !this.#answersLost;
   }
 
@@ -78,7 +86,7 @@ export class UnreliableStore implements QueueStore {
       this.#refusals--;
       throw new UsherError("STORAGE_UNAVAILABLE");
     }
-    await this.#store.commit(changes);
+    await this.#storing(this.#store.commit(changes));
     if (this.#answersLost) await never;
   }
 
@@ -87,7 +95,7 @@ export class UnreliableStore implements QueueStore {
       this.#payloadRefusals--;
       throw new UsherError("STORAGE_UNAVAILABLE");
     }
-    return this.#store.payloads(keys);
+    return this.#storing(this.#store.payloads(keys));
   }
 
   async open(recovery: Recovery): Promise<void> {
@@ -105,15 +113,38 @@ export class UnreliableStore implements QueueStore {
     return this.#store.loadLeases();
   }
 
+  async #storing<T>(work: Promise<T>): Promise<T> {
+    this.#inStore++;
+    try {
+      return await work;
+    } finally {
+      this.#inStore--;
+    }
+  }
+
   async #overTheLine<T>(work: () => Promise<T>): Promise<T> {
     this.#underWay++;
     try {
       for (let turn = 0; turn < this.slowness; turn++) await new Promise(setImmediate);
-      if (this.#held !== undefined) await this.#held;
+      if (this.#held !== undefined) return await this.#inTurn(this.#held, work);
       if (this.#dead) await never;
       return await work();
     } finally {
       this.#underWay--;
+    }
+  }
+
+  async #inTurn<T>(held: Promise<void>, work: () => Promise<T>): Promise<T> {
+    const before = this.#lastHeld;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#lastHeld = promise;
+    try {
+      await held;
+      await before;
+      if (this.#dead) await never;
+      return await work();
+    } finally {
+      resolve();
     }
   }
 }
