@@ -31,7 +31,7 @@ export type StorageAddress =
     }
   | {
       readonly kind: "mongodb";
-      /** May have a password in it. */
+      /** May have a password in it: not for any log. */
       readonly url: string;
     };
 
@@ -102,8 +102,13 @@ export function peerAddress(about: string) {
 
 /** Where the data is. */
 export function storageAddress(fallback: string, about: string) {
-  const allowed = "sqlite:<folder>, or mongodb:// or mongodb+srv:// with a host";
-  return setting({ about, allowed, fallback, secret: false }, readStorageAddress);
+  const allowed =
+    "sqlite:<folder>, or mongodb://<hosts>/<database> or mongodb+srv://<host>/<database> with user, password and options as MongoDB has them";
+  return setting({ about, allowed, fallback, secret: false }, (text) => {
+    const folder = /^sqlite:(.+)$/.exec(text)?.[1];
+    if (folder !== undefined) return { kind: "sqlite", folder } satisfies StorageAddress;
+    return isMongoUrl(text) ? ({ kind: "mongodb", url: text } satisfies StorageAddress) : undefined;
+  });
 }
 
 /** An http or https address to which paths are added; read without a slash at its end. */
@@ -147,6 +152,25 @@ export function tubeName(about: string) {
 /** Text that nobody may see and that is not set by default. */
 export function secret(about: string) {
   return optionalText({ about, allowed: "text", secret: true });
+}
+
+/** One or several keys of 32 bytes, the first of which counts most; not set by default. */
+export function secretKeys(about: string) {
+  const allowed =
+    "one key of 32 bytes in base64, base64url or hex, or several with commas between; `openssl rand -base64 32` makes one";
+  const given = z.string({ error: (issue) => fault(issue.input, allowed) });
+  return given
+    .transform((text, context): readonly Uint8Array[] => {
+      const keys = splitAtCommas(text).map(readKey);
+      const wrong = keys.length === 0 ? 0 : keys.indexOf(undefined);
+      if (wrong === -1) return keys.filter((key) => key !== undefined);
+      // Whatever was found may be a key with a letter too many.
+      const message = `key ${wrong + 1} is not one of 32 bytes; allowed: ${allowed}`;
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    })
+    .optional()
+    .register(settingInfo, { about, allowed, secret: true });
 }
 
 /** Several words; none has a space or a comma in it. */
@@ -209,11 +233,16 @@ function fault(found: unknown, allowed: string): string {
   return `found ${shown(found)}; allowed: ${allowed}`;
 }
 
-/** A value for a fault: short, on one line, without the password that a URL may carry. */
+/**
+ * A value for a fault: short, on one line, without the password that a URL may carry. One of
+ * MongoDB has secrets among its options too, and where it is miswritten nobody knows what is what.
+ */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value !== "string") return "a mapping";
-  const open = value.replace(/:\/\/.*@/s, "://...@");
+  const open = value
+    .replace(/(mongodb(?:\+srv)?(?::\/\/)?).+$/is, "$1...")
+    .replace(/^([^/]*:\/\/)?.*@/s, "$1...@");
   return JSON.stringify(open.length > LONGEST_SHOWN ? `${open.slice(0, LONGEST_SHOWN)}...` : open);
 }
 
@@ -236,12 +265,6 @@ function readSize(text: string): number | undefined {
     : Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
 }
 
-function readStorageAddress(text: string): StorageAddress | undefined {
-  const folder = /^sqlite:(.+)$/.exec(text)?.[1];
-  if (folder !== undefined) return { kind: "sqlite", folder };
-  return /^mongodb(\+srv)?:\/\/[^\s/]+/.test(text) ? { kind: "mongodb", url: text } : undefined;
-}
-
 function readListenAddress(text: string): ListenAddress | undefined {
   const match = /^(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^[\]:]+)):(?<port>\d{1,5})$/.exec(text);
   const { ipv6, name, port } = match?.groups ?? {};
@@ -255,6 +278,22 @@ function readListenAddress(text: string): ListenAddress | undefined {
 function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIP(text) === 4;
   return /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(text);
+}
+
+/**
+ * Whether a text has the form that MongoDB's drivers take, in which each of `@`, `/` and `?` has
+ * one place: those of a user or a password are written as %40, %2F and %3F.
+ */
+function isMongoUrl(text: string): boolean {
+  return /^mongodb(?:\+srv)?:\/\/(?:[^@/?#\s]+@)?[^@/?#\s]+(?:\/[^@/?#\s]*(?:\?[^#\s]*)?)?$/.test(
+    text,
+  );
+}
+
+function readKey(text: string): Uint8Array | undefined {
+  if (/^[0-9A-Fa-f]{64}$/.test(text)) return Buffer.from(text, "hex");
+  if (/^[A-Za-z0-9+/]{43}=?$/.test(text)) return Buffer.from(text, "base64");
+  return /^[A-Za-z0-9_-]{43}=?$/.test(text) ? Buffer.from(text, "base64url") : undefined;
 }
 
 function readWebUrl(text: string): URL | undefined {
