@@ -8,6 +8,7 @@ import { DeferredMailQueue, openMailQueue } from "./mail-queue.ts";
 import { queueEncoders } from "./queue/handlers/task-codec.ts";
 import { jsonAnswer, type Page } from "./server/http-pages.ts";
 import { startServer } from "./server/server.ts";
+import { StorageOpenError } from "./storage/open-error.ts";
 
 /** A service that answers calls. */
 export interface RunningUsher {
@@ -31,7 +32,9 @@ export async function startUsher(
 ): Promise<RunningUsher> {
   // What is open, closed in the opposite order: at a stop, or where the start does not succeed.
   await using starting = new AsyncDisposableStack();
-  const backend = starting.use(await openEmbedded(config.storage, config, { log, clock }));
+  const { storage } = config;
+  if (storage.kind !== "sqlite") throw new StorageOpenError("storage: MongoDB is not served yet");
+  const backend = starting.use(await openEmbedded(storage, config, { log, clock }));
   const { repository, keys } = backend;
   const { mailTube } = config.auth;
   const mail = mailTube === undefined ? undefined : new DeferredMailQueue();
