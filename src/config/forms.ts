@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
+import { isMongoUrl, readKey } from "./mongodb.ts";
 
 /** What the settings page and the reader of sources need to know of one setting. */
 export interface SettingInfo {
@@ -102,13 +103,8 @@ export function peerAddress(about: string) {
 
 /** Where the data is. */
 export function storageAddress(fallback: string, about: string) {
-  const allowed =
-    "sqlite:<folder>, or mongodb://<hosts>/<database> or mongodb+srv://<host>/<database> with user, password and options as MongoDB has them";
-  return setting({ about, allowed, fallback, secret: false }, (text) => {
-    const folder = /^sqlite:(.+)$/.exec(text)?.[1];
-    if (folder !== undefined) return { kind: "sqlite", folder } satisfies StorageAddress;
-    return isMongoUrl(text) ? ({ kind: "mongodb", url: text } satisfies StorageAddress) : undefined;
-  });
+  const allowed = "sqlite:<folder>, or a mongodb:// or mongodb+srv:// URL";
+  return setting({ about, allowed, fallback, secret: false }, readStorageAddress);
 }
 
 /** An http or https address to which paths are added; read without a slash at its end. */
@@ -265,6 +261,12 @@ function readSize(text: string): number | undefined {
     : Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
 }
 
+function readStorageAddress(text: string): StorageAddress | undefined {
+  const folder = /^sqlite:(.+)$/.exec(text)?.[1];
+  if (folder !== undefined) return { kind: "sqlite", folder };
+  return isMongoUrl(text) ? { kind: "mongodb", url: text } : undefined;
+}
+
 function readListenAddress(text: string): ListenAddress | undefined {
   const match = /^(?:\[(?<ipv6>[^\]]+)\]|(?<name>[^[\]:]+)):(?<port>\d{1,5})$/.exec(text);
   const { ipv6, name, port } = match?.groups ?? {};
@@ -278,22 +280,6 @@ function readListenAddress(text: string): ListenAddress | undefined {
 function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIP(text) === 4;
   return /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(text);
-}
-
-/**
- * Whether a text has the form that MongoDB's drivers take, in which each of `@`, `/` and `?` has
- * one place: those of a user or a password are written as %40, %2F and %3F.
- */
-function isMongoUrl(text: string): boolean {
-  return /^mongodb(?:\+srv)?:\/\/(?:[^@/?#\s]+@)?[^@/?#\s]+(?:\/[^@/?#\s]*(?:\?[^#\s]*)?)?$/.test(
-    text,
-  );
-}
-
-function readKey(text: string): Uint8Array | undefined {
-  if (/^[0-9A-Fa-f]{64}$/.test(text)) return Buffer.from(text, "hex");
-  if (/^[A-Za-z0-9+/]{43}=?$/.test(text)) return Buffer.from(text, "base64");
-  return /^[A-Za-z0-9_-]{43}=?$/.test(text) ? Buffer.from(text, "base64url") : undefined;
 }
 
 function readWebUrl(text: string): URL | undefined {
