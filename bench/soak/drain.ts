@@ -7,7 +7,7 @@ const BATCH = 1_000;
 
 /** Takes and acks all that is left, buried tasks too, and closes the ledgers. Answers faults. */
 export async function drain(world: World): Promise<string[]> {
-  const connection = new Connection(world.address);
+  const connection = new Connection(world);
   const { queue } = connection;
   const giveUpAt = performance.now() + LIMIT_MS;
   const faults: string[] = [];

@@ -1,14 +1,12 @@
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import type { Usher } from "../systems/usher.ts";
 import type { MemoryWatch } from "./memory-watch.ts";
-import { between, Connection, chance, pause, pick, refusalOf, type World } from "./world.ts";
+import { Connection, chance, pause, pick, refusalOf, type World } from "./world.ts";
 
 export interface Operation {
-  readonly usher: Usher;
   readonly world: World;
   readonly memory: MemoryWatch;
-  /** Until when the server is killed now and then, by `performance.now`. */
-  readonly killUntil: number;
+  /** Whether servers are still ended now and then. */
+  readonly disturbed: () => boolean;
   /** Where faults that operators see go. */
   readonly faults: string[];
 }
@@ -17,26 +15,15 @@ const LOOK_MS = 500;
 const MEMORY_MS = 10_000;
 const MOST_FAULTS = 50;
 
-/** Kicks, pauses, watches capacities and memory, and ends the server, until the work is over. */
+/** Kicks, pauses, watches capacities and memory, until the work is over. */
 export async function operate(operation: Operation): Promise<void> {
-  await Promise.all([kill(operation), look(operation)]);
+  await look(operation);
   // What is paused now would never be drained.
   await pause(1_000);
 }
 
-async function kill({ usher, world, killUntil }: Operation): Promise<void> {
-  while (world.working && performance.now() < killUntil) {
-    const wait = Math.min(between(3_000, 12_000), Math.max(0, killUntil - performance.now()));
-    await pause(wait);
-    if (!world.working) return;
-    await usher.stop(chance(0.7) ? "SIGKILL" : "SIGTERM");
-    world.counts.kills++;
-    await usher.restart();
-  }
-}
-
-async function look({ world, memory, killUntil, faults }: Operation): Promise<void> {
-  const connection = new Connection(world.address);
+async function look({ world, memory, disturbed, faults }: Operation): Promise<void> {
+  let connection = new Connection(world);
   let memoryAt = performance.now() + MEMORY_MS;
   while (world.working) {
     await pause(LOOK_MS);
@@ -49,10 +36,12 @@ async function look({ world, memory, killUntil, faults }: Operation): Promise<vo
       }
     } catch (error) {
       if (refusalOf(error) !== undefined) throw error;
+      connection.die();
+      connection = new Connection(world);
     }
     if (performance.now() < memoryAt) continue;
     memoryAt += MEMORY_MS;
-    await memory.take(performance.now() >= killUntil);
+    await memory.take(!disturbed());
   }
   connection.die();
 }

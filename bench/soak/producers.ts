@@ -31,7 +31,7 @@ interface SoakTask {
 
 /** Puts batches by unary calls, without keys: a batch without an answer is not put again. */
 export async function putBatches(world: World, name: string): Promise<void> {
-  const connection = new Connection(world.address);
+  let connection = new Connection(world);
   for (let turn = 0; world.producing; turn++) {
     await pause(world.live > MOST_LIVE ? 200 : between(10, 40));
     if (world.live > MOST_LIVE) continue;
@@ -58,7 +58,11 @@ export async function putBatches(world: World, name: string): Promise<void> {
       world.counts.puts += tasks.length;
     } catch (error) {
       const reason = refusalOf(error);
-      if (reason === undefined) continue;
+      if (reason === undefined) {
+        connection.die();
+        connection = new Connection(world);
+        continue;
+      }
       if (reason !== "TUBE_FULL") throw error;
       for (const { key } of tasks) tube.ledger.putRefused(key);
     }
@@ -68,7 +72,7 @@ export async function putBatches(world: World, name: string): Promise<void> {
 
 /** Puts by the client library, with keys: what has no answer is put again, and is there once. */
 export async function putByLibrary(world: World, name: string): Promise<void> {
-  await using client = UsherClient.connect(world.address);
+  await using client = UsherClient.connect(pick(world.addresses));
   const producer = client.producer({ sendTimeoutMs: 10_000, waitMs: 500 });
   let turn = 0;
   const putOne = async (): Promise<void> => {

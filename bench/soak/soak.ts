@@ -3,9 +3,11 @@
  * that is killed, checks that nothing is lost or doubled, and shows memory over time.
  */
 import { parseArgs } from "node:util";
-import type { Bench } from "../run/bench.ts";
+import { MONGOD_MISSING, type Mongod, startMongod } from "../peers/mongod.ts";
+import { type Bench, temporaryFolder } from "../run/bench.ts";
 import { Usher } from "../systems/usher.ts";
 import { workByCalls, workByLibrary, workInSessions } from "./call-workers.ts";
+import { disturb } from "./disturbances.ts";
 import { drain } from "./drain.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { operate } from "./operators.ts";
@@ -13,16 +15,29 @@ import { putBatches, putByLibrary } from "./producers.ts";
 import { workByStreams } from "./stream-worker.ts";
 import { createTubes, pause, type World } from "./world.ts";
 
-const USAGE = "npm run soak -- [--minutes N]   ten minutes unless said otherwise\n";
-/** Of the time; in what is left the server lives on, so that its memory can be compared. */
+const USAGE = `npm run soak -- [flags]
+
+  --minutes N     how long (default 10); in the last part nothing is ended, to compare memory
+  --instances N   several instances on a MongoDB of the soak's own, which is ended too
+  --ends N        ends, stops or kills so many times, however long that takes
+`;
+/** Of the time; in what is left the servers live on, so that their memory can be compared. */
 const KILLING_SHARE = 0.4;
 /** Longer than a put may wait for its answer, shorter than the soak: else memory never levels off. */
 const DEDUP_WINDOW_SECONDS = 60n;
+/** After the last of so many ends. */
+const CALM_MS = 5_000;
+
+const options = {
+  minutes: { type: "string", default: "10" },
+  instances: { type: "string", default: "0" },
+  ends: { type: "string", default: "0" },
+} as const;
 
 async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { minutes: { type: "string", default: "10" } } });
-  const minutes = Number(values.minutes);
-  if (!(minutes > 0)) {
+  const { values } = parseArgs({ args, options });
+  const [minutes, instances, ends] = [values.minutes, values.instances, values.ends].map(Number);
+  if (!(minutes !== undefined && minutes > 0) || !isCount(instances) || !isCount(ends)) {
     process.stderr.write(USAGE);
     return 2;
   }
@@ -30,9 +45,14 @@ async function main(args: string[]): Promise<number> {
   const pace = { quick: false, rounds: 1, seconds: 0, warmUpSeconds: 0 };
   const bench: Bench = { pace, profileFolder: undefined, say };
   await using stack = new AsyncDisposableStack();
-  const usher = await Usher.start(bench, stack, { env: { USHER_LOG_LEVEL: "error" } });
+  const { ushers, mongod } = await startServers(bench, stack, instances);
+  const [usher] = ushers;
+  if (usher === undefined) {
+    process.stderr.write(`${MONGOD_MISSING}\n`);
+    return 1;
+  }
   const world: World = {
-    address: usher.grpcAddress,
+    addresses: ushers.map(({ grpcAddress }) => grpcAddress),
     tubes: createTubes(),
     counts: { puts: 0, takes: 0, acks: 0, deaths: 0, lapses: 0, kills: 0 },
     live: 0,
@@ -56,12 +76,19 @@ async function main(args: string[]): Promise<number> {
     workByLibrary(world),
   ];
   const memory = new MemoryWatch(usher, world, say);
-  const killUntil = startedAt + minutes * 60_000 * KILLING_SHARE;
+  const disturbUntil = startedAt + minutes * 60_000 * KILLING_SHARE;
+  const more = (count: number): boolean =>
+    ends > 0 ? count < ends : performance.now() < disturbUntil;
+  let disturbed = true;
+  const disturbances = disturb({ world, ushers, mongod, say, more }).finally(() => {
+    disturbed = false;
+  });
   const faults: string[] = [];
-  const operators = operate({ usher, world, memory, killUntil, faults });
-  const all = Promise.all([...producers, ...workers, operators]);
+  const operators = operate({ world, memory, disturbed: () => disturbed, faults });
+  const all = Promise.all([...producers, ...workers, operators, disturbances]);
+  const over = ends > 0 ? disturbances.then(() => pause(CALM_MS)) : pause(minutes * 60_000);
   // A fault of the soak itself ends it at once, rather than when the time is over.
-  await Promise.race([all, pause(minutes * 60_000)]);
+  await Promise.race([all, over]);
   world.producing = false;
   await Promise.all(producers);
   world.working = false;
@@ -70,6 +97,30 @@ async function main(args: string[]): Promise<number> {
   say("draining");
   faults.push(...(await drain(world)));
   return report(world, memory, faults, say);
+}
+
+function isCount(value: number | undefined): value is number {
+  return value !== undefined && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** One on its embedded database, or several on a MongoDB; none where there is no mongod. */
+async function startServers(
+  bench: Bench,
+  stack: AsyncDisposableStack,
+  instances: number,
+): Promise<{ ushers: Usher[]; mongod: Mongod | undefined }> {
+  const env = { USHER_LOG_LEVEL: "error" };
+  if (instances === 0) {
+    return { ushers: [await Usher.start(bench, stack, { env })], mongod: undefined };
+  }
+  const mongod = await startMongod(stack, { folder: temporaryFolder(stack), cacheGiB: 1 });
+  if (mongod === undefined) return { ushers: [], mongod };
+  const options = { storage: mongod.url("soak"), env };
+  const ushers: Usher[] = [];
+  for (let index = 0; index < instances; index++) {
+    ushers.push(await Usher.start(bench, stack, options));
+  }
+  return { ushers, mongod };
 }
 
 function report(

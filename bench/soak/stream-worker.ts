@@ -25,7 +25,7 @@ const TOUCH_MS = 500;
 /** Works by streams, each of which ends sooner or later, now and then by the worker's death. */
 export async function workByStreams(world: World): Promise<void> {
   while (world.working) {
-    const connection = new Connection(world.address);
+    const connection = new Connection(world);
     try {
       await new StreamWorker(world, connection).run();
     } catch {

@@ -30,7 +30,8 @@ export interface Counts {
 
 /** What everyone who takes part shares. */
 export interface World {
-  readonly address: string;
+  /** Of the instances; each serves all. */
+  readonly addresses: readonly string[];
   readonly tubes: readonly SoakTube[];
   readonly counts: Counts;
   /** Live tasks at the last look; producers hold back when they are many. */
@@ -41,6 +42,14 @@ export interface World {
 }
 
 const CAPACITY = 1_000n;
+/** A caller goes on after its instance was stopped; streams end by this too, and are opened anew. */
+const CALL_MS = 15_000;
+/** "After UNAVAILABLE, a deadline or a broken connection a call may have been carried out." */
+const IN_DOUBT: ReadonlySet<string | undefined> = new Set([
+  "SHUTTING_DOWN",
+  "STORAGE_UNAVAILABLE",
+  "SHARD_UNAVAILABLE",
+]);
 
 export function createTubes(): SoakTube[] {
   const tube = (name: string, kind: TubeKind, timed: boolean, grouped: boolean): SoakTube => ({
@@ -66,10 +75,15 @@ export class Connection {
   readonly queue: QueueClient;
   readonly #sessions: Http2SessionManager;
 
-  constructor(address: string) {
-    const baseUrl = `http://${address}`;
+  /** To any of the instances. */
+  constructor({ addresses }: World) {
+    const baseUrl = `http://${pick(addresses)}`;
     this.#sessions = new Http2SessionManager(baseUrl);
-    const transport = createGrpcTransport({ baseUrl, sessionManager: this.#sessions });
+    const transport = createGrpcTransport({
+      baseUrl,
+      sessionManager: this.#sessions,
+      defaultTimeoutMs: CALL_MS,
+    });
     this.queue = createClient(QueueService, transport);
   }
 
@@ -83,8 +97,7 @@ export class Connection {
 export function refusalOf(error: unknown): string | undefined {
   const shown = ConnectError.from(error);
   const reason = shown.findDetails(ErrorInfoSchema)[0]?.reason;
-  // "After UNAVAILABLE, a deadline or a broken connection a call may have been carried out."
-  return reason === "SHUTTING_DOWN" || reason === "STORAGE_UNAVAILABLE" ? undefined : reason;
+  return IN_DOUBT.has(reason) ? undefined : reason;
 }
 
 export function pause(milliseconds: number): Promise<void> {

@@ -76,6 +76,11 @@ export class Usher {
     return this.#program.end(signal);
   }
 
+  /** Stops it where it is, SIGSTOP, or lets it go on, SIGCONT. */
+  signal(signal: NodeJS.Signals): void {
+    this.#program.child.kill(signal);
+  }
+
   /** Starts it again on its data; resolves with the milliseconds until it is ready to serve. */
   async restart(): Promise<number> {
     const startedAt = performance.now();

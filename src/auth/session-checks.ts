@@ -7,6 +7,8 @@ import { hashToken, isSessionToken, newSuccessorSalt, successorOf } from "./toke
 /** So that calls already under way with the old token, and those right after, succeed. */
 const OLD_TOKEN_LIFE_MS = 60_000;
 
+type Live = Extract<SessionCheckOutcome, { readonly outcome: "live" }>;
+
 export interface CheckedSession {
   readonly user: User;
   readonly session: Session;
@@ -23,26 +25,38 @@ export async function checkSession(room: SocialCheckRoom, token: string): Promis
   if (!isSessionToken(token)) throw new UsherError("WRONG_SESSION_SIGN");
   const { settings, clock } = room;
   const now = clock.now();
-  const salt = newSuccessorSalt();
-  const found = await findSession(room, token, {
-    now,
-    renewal: {
-      withinMs: settings.sessionRenewBeforeMs,
-      tokenHash: hashToken(successorOf(token, salt)),
-      salt,
-      expireTime: now + settings.sessionLifeMs,
-      oldTokenExpireTime: now + OLD_TOKEN_LIFE_MS,
-    },
-    ask: {
-      confirmedUntil: now - settings.socialCheckMs,
-      askedUntil: now - ASK_AGAIN_AFTER_MS,
-    },
-  });
-  const { session, successorSalt, dueAccount } = found;
+  const ask = {
+    confirmedUntil: now - settings.socialCheckMs,
+    askedUntil: now - ASK_AGAIN_AFTER_MS,
+  };
+  let found = await findSession(room, token, { now, renewal: undefined, ask });
+  const { dueAccount } = found;
+  if (endsSoon(room, found, now)) found = await renewSession(room, token, now);
   const check = dueAccount && (await askProviderAgain(room, dueAccount));
   if (check?.outcome === "withdrawn") throw new UsherError("NOT_AUTHENTICATED");
+  const { session, successorSalt } = found;
   const newToken = successorSalt === undefined ? "" : successorOf(token, successorSalt);
   return { user: check?.user ?? found.user, session, newToken };
+}
+
+/** Most checks find that it does not, and are spared the making of a successor. */
+function endsSoon({ settings }: SessionRoom, { session, successorSalt }: Live, now: number) {
+  const left = session.expireTime - now;
+  return successorSalt === undefined && left <= settings.sessionRenewBeforeMs;
+}
+
+/** Renews the session, or tells the successor where another call was faster. */
+function renewSession(room: SessionRoom, token: string, now: number): Promise<Live> {
+  const { sessionRenewBeforeMs: withinMs, sessionLifeMs } = room.settings;
+  const salt = newSuccessorSalt();
+  const renewal = {
+    withinMs,
+    tokenHash: hashToken(successorOf(token, salt)),
+    salt,
+    expireTime: now + sessionLifeMs,
+    oldTokenExpireTime: now + OLD_TOKEN_LIFE_MS,
+  };
+  return findSession(room, token, { now, renewal, ask: undefined });
 }
 
 /**
@@ -62,7 +76,7 @@ async function findSession(
   { repository }: SessionRoom,
   token: string,
   check: Omit<SessionCheck, "tokenHash">,
-): Promise<Extract<SessionCheckOutcome, { readonly outcome: "live" }>> {
+): Promise<Live> {
   const found = await repository.checkSession({ tokenHash: hashToken(token), ...check });
   switch (found.outcome) {
     case "live":

@@ -1,11 +1,5 @@
-import {
-  type CryptoKey,
-  calculateJwkThumbprint,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type JWK,
-} from "jose";
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
 import type { Log } from "../log.ts";
 import type { SigningKey, SigningKeySteps } from "./repository.ts";
 import type { Sealer } from "./sealing.ts";
@@ -29,7 +23,7 @@ export interface KeyRing {
   readonly signer: {
     readonly id: string;
     readonly algorithm: string;
-    readonly privateKey: CryptoKey;
+    readonly privateKey: KeyObject;
   };
   /** Public keys: of every token that may still be good, and the next one ahead of its use. */
   readonly listed: readonly JWK[];
@@ -48,7 +42,7 @@ export async function openKeyRing(
   now: number,
 ): Promise<KeyRing> {
   const keys = await repository.listSigningKeys();
-  const ring = await readKeys(keys, sealer, now);
+  const ring = readKeys(keys, sealer, now);
   const newest = keys.at(-1);
   const next = ring === undefined ? now : useTimeOfNext(newest, now);
   if (next === undefined && ring !== undefined) return ring;
@@ -60,7 +54,7 @@ export async function openKeyRing(
   const dropIds = keys.filter((_, nth) => isOver(keys, nth, now)).map(({ id }) => id);
   // Where someone else was faster, theirs is as good.
   await repository.addSigningKey({ key, newestId: newest?.id, dropIds });
-  const renewed = await readKeys(await repository.listSigningKeys(), sealer, now);
+  const renewed = readKeys(await repository.listSigningKeys(), sealer, now);
   if (renewed === undefined) throw new Error("no key of access tokens opens with the sealing keys");
   return renewed;
 }
@@ -73,16 +67,12 @@ function useTimeOfNext(newest: SigningKey | undefined, now: number): number | un
 }
 
 /** Undefined if the key that should sign now is not there, or does not open. */
-async function readKeys(
-  keys: readonly SigningKey[],
-  sealer: Sealer,
-  now: number,
-): Promise<KeyRing | undefined> {
+function readKeys(keys: readonly SigningKey[], sealer: Sealer, now: number): KeyRing | undefined {
   const current = keys.findLast(({ useTime }) => useTime <= now) ?? keys[0];
   if (current === undefined) return undefined;
   const opened = sealer.open(current.sealedPrivateKey, contextOf(current.id));
   if (opened === undefined) return undefined;
-  const privateKey = (await importJWK(JSON.parse(opened) as JWK, ALGORITHM)) as CryptoKey;
+  const privateKey = createPrivateKey({ key: JSON.parse(opened) as JWK, format: "jwk" });
   const listed = keys
     .filter((_, nth) => !isOver(keys, nth, now))
     .map(({ publicKey }) => JSON.parse(publicKey) as JWK);

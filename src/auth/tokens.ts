@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes } from "node:crypto";
+import { createHmac, hash, randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
@@ -41,7 +41,7 @@ export function randomSecret(): string {
 
 /** The form in which the store knows a random token, which needs no salt and no stretching. */
 export function hashToken(token: string): Uint8Array {
-  return createHash("sha256").update(token).digest();
+  return hash("sha256", token, "buffer");
 }
 
 function sessionToken(secret: Uint8Array): string {

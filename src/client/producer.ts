@@ -220,6 +220,8 @@ export class Producer implements AsyncDisposable {
       this.#lanes.putBack(tube, puts);
       this.#stream?.halfClose();
       this.#stream = undefined;
+    } else if (error.reason === "SHARD_UNAVAILABLE") {
+      this.#putAgain(batch, inDoubt("the tube moved before the answer", refusal(error)));
     } else if (puts.length > 1 && SPLITTABLE.has(error.reason)) {
       const half = puts.length >> 1;
       this.#lanes.putBack(tube, puts.slice(0, half));
@@ -248,24 +250,23 @@ export class Producer implements AsyncDisposable {
     this.#underWay.clear();
     this.#waiting = 0;
     this.#lastError = cause;
-    const unanswered = new UsherClientError(
-      "UNAVAILABLE",
-      "UNANSWERED",
-      `the connection broke before the answer; the task may have been put, or not: ${cause.message}`,
-      { cause },
-    );
+    const unanswered = inDoubt("the connection broke before the answer", cause);
     for (const batch of batches) {
       this.#lanes.settled(batch);
-      const { tube, puts } = batch;
-      this.#lanes.putBack(
-        tube,
-        puts.filter(({ task }) => task.dedupKey !== ""),
-      );
-      this.#giveUp(
-        puts.filter(({ task }) => task.dedupKey === ""),
-        unanswered,
-      );
+      this.#putAgain(batch, unanswered);
     }
+  }
+
+  /** Nobody knows whether a batch was put: what has a key may be put again, the rest is given up. */
+  #putAgain({ tube, puts }: Pick<Batch, "tube" | "puts">, unanswered: UsherClientError): void {
+    this.#lanes.putBack(
+      tube,
+      puts.filter(({ task }) => task.dedupKey !== ""),
+    );
+    this.#giveUp(
+      puts.filter(({ task }) => task.dedupKey === ""),
+      unanswered,
+    );
   }
 
   #giveUp(puts: readonly Put[], error: UsherClientError): void {
@@ -294,6 +295,15 @@ export class Producer implements AsyncDisposable {
       if (this.#pending > 0) this.#sweepLater();
     }, SWEEP_MS);
   }
+}
+
+function inDoubt(what: string, cause: UsherClientError): UsherClientError {
+  return new UsherClientError(
+    "UNAVAILABLE",
+    "UNANSWERED",
+    `${what}; the task may have been put, or not: ${cause.message}`,
+    { cause },
+  );
 }
 
 function notSent({ sent }: Put, cause: UsherClientError | undefined): UsherClientError {

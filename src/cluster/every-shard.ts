@@ -12,7 +12,7 @@ import { pageSize, pageToken } from "../fields.ts";
 import type { LocalShard } from "./local-shards.ts";
 import { FORWARDED } from "./peers.ts";
 import { type InstanceRecord, SHARDS } from "./registry.ts";
-import { isForwarded, isMoved, type Router } from "./router.ts";
+import { isForwarded, isLost, isMoved, type Router } from "./router.ts";
 
 /** The shards that a call about every tube is to be answered from, where it is forwarded. */
 const OF_SHARDS = "usher-shards";
@@ -102,7 +102,8 @@ async function askAll<Answer>(
       ]);
       return answers.flat();
     } catch (error) {
-      if (!isMoved(error)) throw error;
+      // These calls change nothing: they are made again, too, where an answer was lost.
+      if (!isMoved(error) && !isLost(error)) throw error;
       if (tries === MOST_TRIES) throw new UsherError("SHARD_UNAVAILABLE", { cause: error });
     }
   }

@@ -17,9 +17,6 @@ export const FORWARDED = "usher-forwarded";
 
 /** How long a connection to another instance may take. */
 const CONNECT_MS = 1_000;
-/** How often a connection that is used is asked whether it lives, and how long its answer may take. */
-const PING_INTERVAL_MS = 2_000;
-const PING_TIMEOUT_MS = 5_000;
 /** What an instance may send on one stream ahead of what was read. */
 const STREAM_WINDOW = 256 * 1024;
 
@@ -131,11 +128,10 @@ export class Peers {
 
 function connect(address: string): Peer {
   const baseUrl = `http://${address}`;
-  const sessions = new Http2SessionManager(
-    baseUrl,
-    { pingIntervalMs: PING_INTERVAL_MS, pingTimeoutMs: PING_TIMEOUT_MS },
-    { settings: { initialWindowSize: STREAM_WINDOW } },
-  );
+  // Without pings: an instance that is stopped is cut off when its life is over, and a ping without
+  // an answer ends in an error event that connect-node leaves to nobody.
+  const settings = { initialWindowSize: STREAM_WINDOW };
+  const sessions = new Http2SessionManager(baseUrl, {}, { settings });
   return { sessions, transport: createGrpcTransport({ baseUrl, sessionManager: sessions }) };
 }
 

@@ -6,7 +6,7 @@ import type {
   MessageShape,
 } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
-import type { HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { UsherError } from "../errors.ts";
 import type { LocalShard, LocalShards } from "./local-shards.ts";
 import type { Membership, Owner } from "./membership.ts";
@@ -107,12 +107,14 @@ export class Router {
     try {
       return (await this.peers.unary(owner, method, request as MessageInitShape<Input>, {
         headers: companion?.headers,
-        timeoutMs: context.timeoutMs(),
+        timeoutMs: context.timeoutMs() ?? waitOf(request) + PATIENCE_MS,
         signal: context.signal,
       })) as MessageInitShape<Output>;
     } catch (error) {
       if (isMoved(error)) this.membership.forget(shard, owner);
-      else if (isLost(error) && repeatable.has(method.localName)) {
+      else if (isTooLate(error) && context.timeoutMs() === undefined) {
+        throw new UsherError("SHARD_UNAVAILABLE", { cause: error });
+      } else if (isLost(error) && repeatable.has(method.localName)) {
         throw new UsherError("NOT_OWNER", { cause: error });
       }
       throw error;
@@ -144,7 +146,13 @@ export function asUnavailable(error: unknown): unknown {
   return isMoved(error) ? new UsherError("SHARD_UNAVAILABLE", { cause: error }) : error;
 }
 
-function isLost(error: unknown): boolean {
+/** It took longer than a call may that has no deadline of its own. */
+function isTooLate(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === Code.DeadlineExceeded;
+}
+
+/** The owner was lost in the middle of the call. */
+export function isLost(error: unknown): boolean {
   return error instanceof UsherError && error.reason === "SHARD_UNAVAILABLE";
 }
 
@@ -170,10 +178,16 @@ function patience(context: HandlerContext): number {
     : Math.min(PATIENCE_MS, timeoutMs * PART_OF_DEADLINE);
 }
 
+/** How long a request asks to wait. */
+function waitOf(request: object): number {
+  const { wait } = request as { wait?: Duration };
+  return wait === undefined ? 0 : durationMs(wait);
+}
+
 /** A request that waits has waited so long already. */
 function shortenWait(request: object, byMs: number): void {
   const waiting = request as { wait?: Duration };
   if (waiting.wait === undefined) return;
-  const left = durationMs(waiting.wait) - Math.round(byMs);
+  const left = waitOf(request) - Math.round(byMs);
   waiting.wait = durationFromMs(Math.max(0, left));
 }

@@ -23,11 +23,17 @@ export interface ListenAddress {
 }
 
 /** Where tasks and users are kept. */
-export interface StorageAddress {
-  readonly kind: "sqlite";
-  /** As written: relative to the working directory, or absolute. */
-  readonly folder: string;
-}
+export type StorageAddress =
+  | {
+      readonly kind: "sqlite";
+      /** As written: relative to the working directory, or absolute. */
+      readonly folder: string;
+    }
+  | {
+      readonly kind: "mongodb";
+      /** May have a password in it. */
+      readonly url: string;
+    };
 
 const LONGEST_SHOWN = 60;
 const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -96,11 +102,8 @@ export function peerAddress(about: string) {
 
 /** Where the data is. */
 export function storageAddress(fallback: string, about: string) {
-  const info = { about, allowed: "sqlite:<folder>", fallback, secret: false };
-  return setting(info, (text): StorageAddress | undefined => {
-    const folder = /^sqlite:(.+)$/.exec(text)?.[1];
-    return folder === undefined ? undefined : { kind: "sqlite", folder };
-  });
+  const allowed = "sqlite:<folder>, or mongodb:// or mongodb+srv:// with a host";
+  return setting({ about, allowed, fallback, secret: false }, readStorageAddress);
 }
 
 /** An http or https address to which paths are added; read without a slash at its end. */
@@ -231,6 +234,12 @@ function readSize(text: string): number | undefined {
   return digits === undefined
     ? undefined
     : Number(digits) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+}
+
+function readStorageAddress(text: string): StorageAddress | undefined {
+  const folder = /^sqlite:(.+)$/.exec(text)?.[1];
+  if (folder !== undefined) return { kind: "sqlite", folder };
+  return /^mongodb(\+srv)?:\/\/[^\s/]+/.test(text) ? { kind: "mongodb", url: text } : undefined;
 }
 
 function readListenAddress(text: string): ListenAddress | undefined {

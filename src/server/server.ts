@@ -5,6 +5,7 @@ import { Health } from "../../gen/health/v1/health_pb.ts";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
+import { authEncoders } from "../auth/handlers/session-codec.ts";
 import type { Log } from "../log.ts";
 import { startGrpcListener } from "./grpc-listener.ts";
 import { type GuardOptions, guard } from "./guard.ts";
@@ -102,7 +103,7 @@ function serviceList(
     [file_google_rpc_status, file_google_rpc_error_details],
   );
   return [
-    served(AuthService, guard(AuthService, auth, options)),
+    served(AuthService, guard(AuthService, auth, options), authEncoders),
     served(QueueService, guard(QueueService, queue, options), queueEncoders),
     ...(cluster === undefined
       ? []

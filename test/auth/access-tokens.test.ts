@@ -10,7 +10,7 @@ import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.t
 import { openDatabase, type SqliteDatabase } from "../../src/storage/sqlite/database.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { StepClock } from "../support/step-clock.ts";
-import { beginAtFacebook, DAY, MINUTE, startRoom } from "./room.ts";
+import { beginAtFacebook, DAY, MINUTE, refused, startRoom } from "./room.ts";
 
 const HOUR = 60 * MINUTE;
 const first: SealingKey = { id: "k1", secret: randomBytes(32) };
@@ -71,9 +71,54 @@ describe("An access token", () => {
     const { kid, ...header } = decodeProtectedHeader(token);
     assert.deepEqual(header, { alg: "EdDSA", typ: "JWT" });
     assert.equal(kid, kidsOf(await tokens.publicKeys())[0]);
+    clock.step(15_000);
     const again = await verify(tokens, await tokens.issue(session), clock.now());
     assert.notEqual(again.jti, jti);
     await assert.rejects(verify(tokens, token, iat * 1_000 + 5 * MINUTE));
+  });
+
+  test("is the same for calls within 15 seconds, and of its own session", async (t) => {
+    const { clock, tokens, another } = start(t);
+    const token = await tokens.issue(session);
+    clock.step(14_999);
+    assert.equal(await tokens.issue(session), token);
+    assert.notEqual(await another().issue(session), token);
+    const other = await tokens.issue({ userId: "bob", sessionId: "s2" });
+    const { sub, sid } = await verify(tokens, other, clock.now());
+    assert.deepEqual({ sub, sid }, { sub: "bob", sid: "s2" });
+    clock.step(1);
+    const next = await tokens.issue(session);
+    assert.notEqual(next, token);
+    const { iat } = await verify(tokens, next, clock.now());
+    assert.equal(iat, Math.floor(clock.now() / 1_000));
+    // A clock that was set back does not make a token last.
+    clock.step(-MINUTE);
+    assert.notEqual(await tokens.issue(session), next);
+  });
+
+  test("is remembered for the last 10,000 sessions and no more", async (t) => {
+    const { tokens } = start(t);
+    const token = await tokens.issue(session);
+    const fill = async (from: number, to: number) => {
+      for (let n = from; n < to; n++) await tokens.issue({ userId: "bob", sessionId: `b${n}` });
+    };
+    await fill(0, 9_999);
+    assert.equal(await tokens.issue(session), token);
+    await fill(9_999, 10_000);
+    assert.notEqual(await tokens.issue(session), token);
+  });
+
+  test("is not given again once its session has ended", async (t) => {
+    const room = await startRoom(t);
+    const { user, session: opened } = await room.client.socialAuth(await beginAtFacebook(room));
+    const token = opened?.token ?? "";
+    await room.client.checkSession({ token });
+    await room.client.revokeSessions({ userId: user?.id ?? "" });
+    await refused(room.client.checkSession({ token }), "NOT_AUTHENTICATED");
+    const again = await room.client.socialAuth(await beginAtFacebook(room));
+    await room.client.deactivateUser({ userId: user?.id ?? "" });
+    const closed = again.session?.token ?? "";
+    await refused(room.client.checkSession({ token: closed }), "USER_NOT_ACTIVE");
   });
 
   test("is proven by public keys that say what they are for, and nothing secret", async (t) => {

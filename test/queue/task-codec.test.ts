@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { WorkResponseSchema } from "../../gen/usher/queue/v1/stream_pb.ts";
-import { TakeResponseSchema } from "../../gen/usher/queue/v1/task_pb.ts";
+import { PutResponseSchema, TakeResponseSchema } from "../../gen/usher/queue/v1/task_pb.ts";
 import { taskMessage } from "../../src/queue/handlers/answers.ts";
 import { queueEncoders } from "../../src/queue/handlers/task-codec.ts";
 import { state } from "../../src/queue/transitions.ts";
@@ -70,7 +70,19 @@ test("taken tasks have the bytes that protobuf-es gives them", () => {
   );
 });
 
+test("the answer to a put has the bytes that protobuf-es gives it", () => {
+  fc.assert(
+    fc.property(anyView, fc.boolean(), (view, duplicate) => {
+      const put = { task: taskMessage(view), duplicate };
+      const expected = toBinary(PutResponseSchema, create(PutResponseSchema, put));
+      assert.deepEqual(new Uint8Array(queueEncoders.put(put) ?? []), expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("what is not made of views is left to protobuf-es", () => {
+  assert.equal(queueEncoders.put({ task: { tube: "a", id: 1n }, duplicate: true }), undefined);
   assert.equal(queueEncoders.take({ tasks: [{ tube: "a" }] }), undefined);
   const settled = { message: { case: "settled", value: { sequence: 1n } } };
   assert.equal(queueEncoders.work(settled), undefined);

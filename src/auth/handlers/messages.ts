@@ -8,7 +8,7 @@ import {
 } from "../../../gen/usher/auth/v1/user_pb.ts";
 import type { Profile, Session, User, UserState } from "../repository.ts";
 
-const wireStates: Record<UserState, WireUserState> = {
+export const wireStates: Record<UserState, WireUserState> = {
   pending: WireUserState.PENDING,
   active: WireUserState.ACTIVE,
   deactivated: WireUserState.DEACTIVATED,
@@ -39,9 +39,13 @@ export function toUser(user: User): MessageInitShape<typeof UserSchema> {
 
 /** Undefined while nothing is known of the person. */
 function toProfile(profile: Profile): MessageInitShape<typeof ProfileSchema> | undefined {
-  const { attributes, ...texts } = profile;
-  const known = Object.values(texts).some((text) => text !== "");
-  return known || Object.keys(attributes).length > 0 ? { ...texts, attributes } : undefined;
+  return isKnown(profile) ? profile : undefined;
+}
+
+/** Whether anything is known of the person. */
+export function isKnown({ firstName, lastName, picture, locale, attributes }: Profile): boolean {
+  if (firstName !== "" || lastName !== "" || picture !== "" || locale !== "") return true;
+  return Object.keys(attributes).length > 0;
 }
 
 /** `token` is empty where the one in hand stays the one to use. */

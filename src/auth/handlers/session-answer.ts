@@ -1,3 +1,6 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { SessionSchema } from "../../../gen/usher/auth/v1/sessions_pb.ts";
+import type { UserSchema } from "../../../gen/usher/auth/v1/user_pb.ts";
 import type { AccessTokens } from "../access-tokens.ts";
 import type { Session, User } from "../repository.ts";
 import { toSession, toUser } from "./messages.ts";
@@ -6,15 +9,41 @@ export interface SessionAnswerRoom {
   readonly accessTokens: AccessTokens;
 }
 
-/** What every answer about a live session has. `token` is empty where the one in hand stays. */
+/** A live session, as what answers about it is told. */
+interface LiveSession {
+  readonly user: User;
+  readonly session: Session;
+  /** Empty where the one in hand stays. */
+  readonly token: string;
+}
+
+/**
+ * What every answer about a live session has. The messages are made when they are asked for: the
+ * codec of CheckSession reads what they are made of instead.
+ */
+export class SessionAnswer {
+  readonly live: LiveSession;
+  readonly accessToken: string;
+
+  constructor(live: LiveSession, accessToken: string) {
+    this.live = live;
+    this.accessToken = accessToken;
+  }
+
+  get user(): MessageInitShape<typeof UserSchema> {
+    return toUser(this.live.user);
+  }
+
+  get session(): MessageInitShape<typeof SessionSchema> {
+    return toSession(this.live.session, this.live.token);
+  }
+}
+
 export async function sessionAnswer(
   { accessTokens }: SessionAnswerRoom,
-  {
-    user,
-    session,
-    token,
-  }: { readonly user: User; readonly session: Session; readonly token: string },
-) {
+  live: LiveSession,
+): Promise<SessionAnswer> {
+  const { user, session } = live;
   const accessToken = await accessTokens.issue({ userId: user.id, sessionId: session.id });
-  return { user: toUser(user), session: toSession(session, token), accessToken };
+  return new SessionAnswer(live, accessToken);
 }

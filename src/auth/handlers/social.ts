@@ -43,7 +43,8 @@ export function socialHandlers(
         },
       });
       const { created, clientState } = signedIn;
-      return { ...(await sessionAnswer(room, signedIn)), created, clientState };
+      const { user, session, accessToken } = await sessionAnswer(room, signedIn);
+      return { user, session, accessToken, created, clientState };
     },
 
     async linkSocialAccount(request, { signal }) {

@@ -1,49 +1,60 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { PayloadSchema } from "../../../gen/usher/queue/v1/task_pb.ts";
+import { tag, WireWriter } from "../../wire-writer.ts";
 import { payloadMessage, TaskAnswer, taskStates } from "./answers.ts";
-import { WireWriter } from "./wire-writer.ts";
 
 /**
- * The messages that carry taken tasks, `TakeResponse` and the `tasks` of `WorkResponse`, written
- * straight from the engine's views. They are most of what a busy queue sends, and protobuf-es
- * takes several times as long to make a message of each task and then walk it by reflection.
+ * The messages that carry taken tasks, `TakeResponse` and the `tasks` of `WorkResponse`, and
+ * `PutResponse`, written straight from the engine's views. They are most of what a busy queue
+ * sends, and protobuf-es takes several times as long to make a message of each task and then walk
+ * it by reflection.
  * test/queue/task-codec.test.ts holds the bytes equal to those of protobuf-es.
  */
 
-const VARINT = 0;
-const DELIMITED = 2;
-
 /** Field numbers of usher.queue.v1.Task, as in task.proto. */
 const task = {
-  payload: tag(1, DELIMITED),
-  attributes: tag(2, DELIMITED),
-  tube: tag(3, DELIMITED),
-  id: tag(4, VARINT),
-  state: tag(5, VARINT),
-  attempt: tag(6, VARINT),
-  lease: tag(7, DELIMITED),
-  fence: tag(8, VARINT),
-  priority: tag(9, VARINT),
-  group: tag(10, DELIMITED),
-  dedupKey: tag(11, DELIMITED),
-  reason: tag(12, DELIMITED),
-  createTime: tag(13, DELIMITED),
-  expireTime: tag(14, DELIMITED),
-  leaseExpireTime: tag(15, DELIMITED),
-  readyTime: tag(16, DELIMITED),
-  ttr: tag(17, DELIMITED),
+  payload: tag.delimited(1),
+  attributes: tag.delimited(2),
+  tube: tag.delimited(3),
+  id: tag.varint(4),
+  state: tag.varint(5),
+  attempt: tag.varint(6),
+  lease: tag.delimited(7),
+  fence: tag.varint(8),
+  priority: tag.varint(9),
+  group: tag.delimited(10),
+  dedupKey: tag.delimited(11),
+  reason: tag.delimited(12),
+  createTime: tag.delimited(13),
+  expireTime: tag.delimited(14),
+  leaseExpireTime: tag.delimited(15),
+  readyTime: tag.delimited(16),
+  ttr: tag.delimited(17),
 };
 
-const tasksField = tag(1, DELIMITED);
-const FIRST_VARINT = tag(1, VARINT);
-const SECOND_VARINT = tag(2, VARINT);
-const FIRST_DELIMITED = tag(1, DELIMITED);
-const SECOND_DELIMITED = tag(2, DELIMITED);
+const tasksField = tag.delimited(1);
+const taskField = tag.delimited(1);
+const duplicateField = tag.varint(2);
+const dataField = tag.delimited(1);
+const textField = tag.delimited(2);
 
 const writer = new WireWriter();
 
 /** The encoders by the methods that answer with these messages. */
-export const queueEncoders = { take: encodeTake, work: encodeWork };
+export const queueEncoders = { put: encodePut, take: encodeTake, work: encodeWork };
+
+/** A `PutResponse` with the task; undefined for one that knows only where the first one is. */
+function encodePut(message: unknown): Uint8Array | undefined {
+  const { task: put, duplicate } = message as { task?: unknown; duplicate?: unknown };
+  if (!(put instanceof TaskAnswer)) return undefined;
+  writer.reset();
+  writer.varint(taskField);
+  const opened = writer.open();
+  writeTask(put);
+  writer.close(opened);
+  writer.numberField(duplicateField, duplicate === true ? 1 : 0);
+  return writer.finish();
+}
 
 /** A `TakeResponse`; undefined for what is not made of answers of ours. */
 function encodeTake(message: unknown): Uint8Array | undefined {
@@ -81,24 +92,23 @@ function writeTasks(tasks: readonly TaskAnswer[]): void {
   }
 }
 
-/** Protobuf leaves out what has its default: zeros and empty texts. */
 function writeTask({ view }: TaskAnswer): void {
   if (view.payload !== undefined) writePayload(view.payload);
-  writeText(task.tube, view.tube);
-  writeNumber(task.id, view.id);
-  writeNumber(task.state, taskStates[view.state]);
-  writeNumber(task.attempt, view.attempt);
-  writeText(task.lease, view.lease);
-  writeNumber(task.fence, view.fence);
-  writeNumber(task.priority, view.priority);
-  writeText(task.group, view.group);
-  writeText(task.dedupKey, view.dedupKey);
-  writeText(task.reason, view.reason);
-  writeTime(task.createTime, view.createdAt);
-  writeTime(task.expireTime, view.expiresAt);
-  writeTime(task.leaseExpireTime, view.leaseDeadline);
-  writeTime(task.readyTime, view.readyAt);
-  writeTime(task.ttr, view.ttrMs);
+  writer.textField(task.tube, view.tube);
+  writer.numberField(task.id, view.id);
+  writer.numberField(task.state, taskStates[view.state]);
+  writer.numberField(task.attempt, view.attempt);
+  writer.textField(task.lease, view.lease);
+  writer.numberField(task.fence, view.fence);
+  writer.numberField(task.priority, view.priority);
+  writer.textField(task.group, view.group);
+  writer.textField(task.dedupKey, view.dedupKey);
+  writer.textField(task.reason, view.reason);
+  writer.timeField(task.createTime, view.createdAt);
+  writer.timeField(task.expireTime, view.expiresAt);
+  writer.timeField(task.leaseExpireTime, view.leaseDeadline);
+  writer.timeField(task.readyTime, view.readyAt);
+  writer.timeField(task.ttr, view.ttrMs);
 }
 
 function writePayload(payload: NonNullable<TaskAnswer["view"]["payload"]>): void {
@@ -109,50 +119,13 @@ function writePayload(payload: NonNullable<TaskAnswer["view"]["payload"]>): void
   } else {
     const opened = writer.open();
     if (format === "data") {
-      writer.varint(FIRST_DELIMITED);
+      writer.varint(dataField);
       writer.bytes(value as Uint8Array);
     } else {
-      writer.varint(SECOND_DELIMITED);
+      writer.varint(textField);
       writer.text(value as string);
     }
     writer.close(opened);
   }
-  if (attributes === undefined) return;
-  for (const [key, text] of Object.entries(attributes)) {
-    writer.varint(task.attributes);
-    const opened = writer.open();
-    writer.varint(FIRST_DELIMITED);
-    writer.text(key);
-    writer.varint(SECOND_DELIMITED);
-    writer.text(text);
-    writer.close(opened);
-  }
-}
-
-function writeText(tagOfField: number, value: string): void {
-  if (value === "") return;
-  writer.varint(tagOfField);
-  writer.text(value);
-}
-
-function writeNumber(tagOfField: number, value: number): void {
-  if (value === 0) return;
-  writer.varint(tagOfField);
-  writer.varint(value);
-}
-
-/** A Timestamp of a time since 1970, or a Duration, from milliseconds: seconds and nanoseconds. */
-function writeTime(tagOfField: number, ms: number): void {
-  if (!Number.isFinite(ms)) return;
-  writer.varint(tagOfField);
-  const opened = writer.open();
-  const seconds = Math.floor(ms / 1_000);
-  const nanos = Math.round((ms - seconds * 1_000) * 1e6);
-  writeNumber(FIRST_VARINT, seconds);
-  writeNumber(SECOND_VARINT, nanos);
-  writer.close(opened);
-}
-
-function tag(field: number, wireType: number): number {
-  return (field << 3) | wireType;
+  if (attributes !== undefined) writer.textsField(task.attributes, attributes);
 }

@@ -5,11 +5,18 @@ import type {
   ReservationOutcome,
 } from "../../auth/repository.ts";
 import type { AttemptDocument } from "./auth-schema.ts";
-import type { AuthTransaction, AuthTransactions } from "./auth-transactions.ts";
+import type { AuthReader, AuthTransaction, AuthTransactions } from "./auth-transactions.ts";
 
 export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   return {
-    reserveAttempt: (attempt) => step((transaction) => reserveAttempt(transaction, attempt)),
+    // Whoever is locked out is told so without a turn: a flood of tries is one of mere reads.
+    reserveAttempt: async (attempt) => {
+      const limits = limitsOf(attempt);
+      const refused = await alone((reader) => refusalOf(reader, attempt, limits));
+      if (refused !== undefined) return refused;
+      const turns = limits.map(({ guard }) => guard);
+      return step((transaction) => reserveAttempt(transaction, attempt, limits), turns);
+    },
 
     failAttempt: (id, event) =>
       step(async (transaction) => {
@@ -29,39 +36,59 @@ export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   };
 }
 
+interface Limit {
+  readonly by: { readonly account: string } | { readonly address: string };
+  /** The id of the document that every reservation under this limit writes. */
+  readonly guard: string;
+  readonly limit: number;
+}
+
+function limitsOf({
+  account,
+  address,
+  accountLimit,
+  addressLimit,
+}: AttemptReservation): readonly Limit[] {
+  const ofAccount = { by: { account }, guard: `account ${account}`, limit: accountLimit };
+  if (address === "") return [ofAccount];
+  return [ofAccount, { by: { address }, guard: `address ${address}`, limit: addressLimit }];
+}
+
 async function reserveAttempt(
   transaction: AuthTransaction,
   attempt: AttemptReservation,
+  limits: readonly Limit[],
 ): Promise<ReservationOutcome> {
-  const { id, account, address, now, pendingUntil, windowMs, accountLimit, addressLimit } = attempt;
-  const { attempts, attemptGuards } = transaction.in;
-  const { options } = transaction;
-  const limits = [
-    { by: { account }, guard: `account ${account}`, limit: accountLimit },
-    ...(address === ""
-      ? []
-      : [{ by: { address }, guard: `address ${address}`, limit: addressLimit }]),
-  ];
+  const refused = await refusalOf(transaction, attempt, limits);
+  if (refused !== undefined) return refused;
+  const { id, account, address, now, pendingUntil } = attempt;
+  const { in: collections, options } = transaction;
+  for (const { guard } of limits) {
+    const touch = { $inc: { tries: 1 }, $max: { time: now } };
+    await collections.attemptGuards.updateOne({ _id: guard }, touch, { ...options, upsert: true });
+  }
+  const made = { _id: id, account, address, time: now, pendingUntil };
+  await collections.attempts.insertOne(made, options);
+  return { outcome: "reserved" };
+}
 
+/** Why no more may try; undefined if one may. */
+async function refusalOf(
+  reader: AuthReader,
+  { windowMs, now }: AttemptReservation,
+  limits: readonly Limit[],
+): Promise<ReservationOutcome | undefined> {
   let retryAfterMs = 0;
   let busy = false;
   for (const { by, limit } of limits) {
-    const { lockedFrom, count } = await triesOf(transaction, by, { limit, windowMs, now });
+    const { lockedFrom, count } = await triesOf(reader, by, { limit, windowMs, now });
     if (lockedFrom !== undefined) {
       retryAfterMs = Math.max(retryAfterMs, lockedFrom + windowMs - now);
     }
     if (count >= limit) busy = true;
   }
   if (retryAfterMs > 0) return { outcome: "locked", retryAfterMs };
-  if (busy) return { outcome: "busy" };
-
-  // Only whoever gets a try writes: a flood of tries at a locked account is one of mere reads.
-  for (const { guard } of limits) {
-    const touch = { $inc: { tries: 1 }, $max: { time: now } };
-    await attemptGuards.updateOne({ _id: guard }, touch, { ...options, upsert: true });
-  }
-  await attempts.insertOne({ _id: id, account, address, time: now, pendingUntil }, options);
-  return { outcome: "reserved" };
+  return busy ? { outcome: "busy" } : undefined;
 }
 
 /**
@@ -69,8 +96,8 @@ async function reserveAttempt(
  * failures; undefined while there are fewer.
  */
 async function triesOf(
-  { in: { attempts }, options }: AuthTransaction,
-  by: { readonly account: string } | { readonly address: string },
+  { in: { attempts }, options }: AuthReader,
+  by: Limit["by"],
   { limit, windowMs, now }: { limit: number; windowMs: number; now: number },
 ): Promise<{ readonly count: number; readonly lockedFrom: number | undefined }> {
   const counting: Filter<AttemptDocument> = { ...by, time: { $gt: now - windowMs } };

@@ -8,6 +8,7 @@ import type {
 } from "../../auth/repository.ts";
 import { isGood, timedHash, toCredentials, toUser } from "./auth-documents.ts";
 import { keepMail } from "./auth-mail.ts";
+import { REVOKING } from "./auth-revocations.ts";
 import type { UserDocument } from "./auth-schema.ts";
 import { revokeSessionsOfUser } from "./auth-session-ends.ts";
 import { findSession, openSession } from "./auth-sessions.ts";
@@ -24,7 +25,8 @@ export function passwordSteps({ step, alone }: AuthTransactions): PasswordSteps 
 
     signInByPassword: (signIn) => step((transaction) => signInByPassword(transaction, signIn)),
 
-    changePassword: (change) => step((transaction) => changePassword(transaction, change)),
+    changePassword: (change) =>
+      step((transaction) => changePassword(transaction, change), REVOKING),
 
     saveResetToken: ({ emailKey, tokenHash, expireTime, mail, now }) =>
       step(async (transaction) => {
@@ -54,7 +56,7 @@ export function passwordSteps({ step, alone }: AuthTransactions): PasswordSteps 
         transaction.events.push(event);
         keepMail(transaction, mail);
         return true;
-      }),
+      }, REVOKING),
   };
 }
 

@@ -5,6 +5,9 @@ import type { AuthTransaction, AuthTransactions } from "./auth-transactions.ts";
 /** Longer than any access token lives, so that a watcher who was away misses nothing. */
 export const REVOCATION_KEPT_MS = 60 * 60_000;
 
+/** The turn of steps that may revoke something: they all write the counter of revocations. */
+export const REVOKING = ["revocations"];
+
 export interface NewRevocation {
   readonly userId: string;
   /** Empty for all that the user has. */

@@ -1,6 +1,5 @@
 import { Binary } from "mongodb";
 import type {
-  DueAccount,
   NewSession,
   Session,
   SessionCheck,
@@ -8,17 +7,23 @@ import type {
   SessionSteps,
 } from "../../auth/repository.ts";
 import { bytesOf, toSession, toUser } from "./auth-documents.ts";
-import type { SessionDocument, UserDocument } from "./auth-schema.ts";
+import { REVOKING } from "./auth-revocations.ts";
+import type { AccountDocument, SessionDocument, UserDocument } from "./auth-schema.ts";
 import { endSessions, liveSessionsOfUser } from "./auth-session-ends.ts";
+import { accountOf, changeAccount } from "./auth-social-users.ts";
 import type { AuthReader, AuthTransaction, AuthTransactions } from "./auth-transactions.ts";
 import { findUser, saveUser } from "./auth-user-documents.ts";
 
 /** A check within this time of the last one is not worth a write. */
 const SEEN_STEP_MS = 60_000;
 
-export function sessionSteps({ step }: AuthTransactions): SessionSteps {
+export function sessionSteps({ step, alone }: AuthTransactions): SessionSteps {
   return {
-    checkSession: (check) => step((transaction) => checkSession(transaction, check)),
+    // Most checks change nothing, and are spared the transaction: what they read is one session,
+    // and after it the user, as a check would find them that came between two other steps.
+    checkSession: async (check) =>
+      (await alone((reader) => checkWithoutChange(reader, check))) ??
+      (await step((transaction) => checkSession(transaction, check))),
 
     endSession: ({ tokenHash, now }) =>
       step(async (transaction) => {
@@ -26,7 +31,7 @@ export function sessionSteps({ step }: AuthTransactions): SessionSteps {
         if (found === undefined || found.session.endTime !== null) return false;
         await endSessions(transaction, [found.session], "signed_out", now);
         return true;
-      }),
+      }, REVOKING),
 
     listSessions: ({ userId, now }) =>
       step(async (transaction) => {
@@ -42,7 +47,7 @@ export function sessionSteps({ step }: AuthTransactions): SessionSteps {
         const chosen = sessionIds === undefined ? live : live.filter(({ _id }) => wanted.has(_id));
         await endSessions(transaction, chosen, "session_revoked", now);
         return chosen.length;
-      }),
+      }, REVOKING),
   };
 }
 
@@ -101,35 +106,90 @@ export async function findSession(
   return { session, byOldToken: Buffer.compare(bytesOf(session.tokenHash), tokenHash) !== 0 };
 }
 
+/** A live session with what a check of it is to change. */
+interface Examined {
+  readonly session: SessionDocument;
+  readonly byOldToken: boolean;
+  readonly user: UserDocument;
+  readonly renewal: SessionCheck["renewal"];
+  /** Whether it is long enough since it was last seen. */
+  readonly seen: boolean;
+  readonly due: AccountDocument | undefined;
+}
+
+type Refused = Exclude<SessionCheckOutcome, { readonly outcome: "live" }>;
+
+async function examine(reader: AuthReader, check: SessionCheck): Promise<Examined | Refused> {
+  const { tokenHash, now, renewal } = check;
+  const found = await findSession(reader, tokenHash, now);
+  if (found === undefined) return { outcome: "unknown" };
+  const { session, byOldToken } = found;
+  const user = await findUser(reader, { userId: session.userId });
+  if (user === undefined) return { outcome: "unknown" };
+  if (user.state !== "active") return { outcome: "user_not_active" };
+  if (session.endTime !== null) return { outcome: "unknown" };
+  const endsSoon = renewal !== undefined && session.expireTime - now <= renewal.withinMs;
+  return {
+    session,
+    byOldToken,
+    user,
+    renewal: endsSoon && !byOldToken ? renewal : undefined,
+    seen: now - session.lastSeenTime >= SEEN_STEP_MS,
+    due: check.ask && dueAccount(user, session, check.ask),
+  };
+}
+
+/** Undefined where there is something to change. */
+async function checkWithoutChange(
+  reader: AuthReader,
+  check: SessionCheck,
+): Promise<SessionCheckOutcome | undefined> {
+  const examined = await examine(reader, check);
+  if ("outcome" in examined) return examined;
+  const { renewal, seen, due } = examined;
+  return renewal || seen || due ? undefined : outcomeOf(examined, check.now);
+}
+
 async function checkSession(
   transaction: AuthTransaction,
   check: SessionCheck,
 ): Promise<SessionCheckOutcome> {
-  const { tokenHash, now, renewal, ask } = check;
-  const found = await findSession(transaction, tokenHash, now);
-  if (found === undefined) return { outcome: "unknown" };
-  const { session, byOldToken } = found;
-  const document = await findUser(transaction, { userId: session.userId });
-  if (document === undefined) return { outcome: "unknown" };
-  if (document.state !== "active") return { outcome: "user_not_active" };
-  if (session.endTime !== null) return { outcome: "unknown" };
+  const { now } = check;
+  const { in: collections, options } = transaction;
+  const examined = await examine(transaction, check);
+  if ("outcome" in examined) return examined;
+  const { session, renewal, seen, user, due } = examined;
+  if (due !== undefined) {
+    // Marked as asked, so that no one else asks.
+    await saveUser(transaction, changeAccount(user, due, { askTime: now }));
+  }
+  const filter = { _id: session._id };
+  if (renewal !== undefined) {
+    await collections.sessions.replaceOne(filter, renewedSession(session, renewal, now), options);
+  } else if (seen) {
+    await collections.sessions.updateOne(filter, { $set: { lastSeenTime: now } }, options);
+  }
+  return outcomeOf(examined, now);
+}
 
-  const user = toUser(document);
-  const dueAccount = ask && (await takeDueAccount(transaction, document, session, ask, now));
-  if (!byOldToken && renewal && session.expireTime - now <= renewal.withinMs) {
-    const renewed = renewedSession(session, renewal, now);
-    const { in: collections, options } = transaction;
-    await collections.sessions.replaceOne({ _id: session._id }, renewed, options);
-    const successorSalt = renewal.salt;
-    return { outcome: "live", user, session: toSession(renewed), successorSalt, dueAccount };
-  }
-  if (now - session.lastSeenTime >= SEEN_STEP_MS) {
-    const seen = { $set: { lastSeenTime: now } };
-    await transaction.in.sessions.updateOne({ _id: session._id }, seen, transaction.options);
-  }
-  const salt = byOldToken ? session.successorSalt : undefined;
-  const seen = { ...toSession(session), lastSeenTime: now };
-  return { outcome: "live", user, session: seen, successorSalt: salt && bytesOf(salt), dueAccount };
+function outcomeOf(examined: Examined, now: number): SessionCheckOutcome {
+  const { session, byOldToken, user, renewal, due } = examined;
+  const oldSalt = byOldToken ? session.successorSalt : undefined;
+  return {
+    outcome: "live",
+    user: toUser(user),
+    session: {
+      ...toSession(session),
+      lastSeenTime: now,
+      ...(renewal !== undefined && { expireTime: renewal.expireTime }),
+    },
+    successorSalt: renewal?.salt ?? (oldSalt && bytesOf(oldSalt)),
+    dueAccount: due && {
+      provider: due.provider,
+      socialId: due.socialId,
+      sealedCredentials: due.sealedCredentials,
+    },
+  };
 }
 
 function renewedSession(
@@ -148,25 +208,14 @@ function renewedSession(
   };
 }
 
-/** The account of a session whose provider is due, marked as asked so that no one else asks. */
-async function takeDueAccount(
-  transaction: AuthTransaction,
+/** The account of a session, if it is time to ask its provider. */
+function dueAccount(
   user: UserDocument,
-  { provider, socialId }: SessionDocument,
+  session: SessionDocument,
   { confirmedUntil, askedUntil }: NonNullable<SessionCheck["ask"]>,
-  now: number,
-): Promise<DueAccount | undefined> {
-  const due = user.accounts.find(
-    (account) =>
-      account.provider === provider &&
-      account.socialId === socialId &&
-      account.confirmTime <= confirmedUntil &&
-      account.askTime <= askedUntil,
-  );
-  if (due === undefined) return undefined;
-  const asked = user.accounts.map((account) =>
-    account === due ? { ...account, askTime: now } : account,
-  );
-  await saveUser(transaction, { ...user, accounts: asked });
-  return { provider, socialId, sealedCredentials: due.sealedCredentials };
+): AccountDocument | undefined {
+  const account = accountOf(user, session);
+  if (account === undefined) return undefined;
+  const { confirmTime, askTime } = account;
+  return confirmTime <= confirmedUntil && askTime <= askedUntil ? account : undefined;
 }

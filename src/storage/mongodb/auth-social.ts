@@ -6,6 +6,7 @@ import type {
   SocialSteps,
 } from "../../auth/repository.ts";
 import { toState, toUser } from "./auth-documents.ts";
+import { REVOKING } from "./auth-revocations.ts";
 import type { UserDocument } from "./auth-schema.ts";
 import { openSession } from "./auth-sessions.ts";
 import {
@@ -47,11 +48,12 @@ export function socialSteps({ step, alone }: AuthTransactions): SocialSteps {
     linkSocialAccount: (link) => step((transaction) => linkSocialAccount(transaction, link)),
 
     unlinkSocialAccount: (request) =>
-      step((transaction) => unlinkSocialAccount(transaction, request)),
+      step((transaction) => unlinkSocialAccount(transaction, request), REVOKING),
 
     keepSocialCheck: (check) => step((transaction) => keepSocialCheck(transaction, check)),
 
-    withdrawConsent: (account) => step((transaction) => withdrawConsent(transaction, account)),
+    withdrawConsent: (account) =>
+      step((transaction) => withdrawConsent(transaction, account), REVOKING),
   };
 }
 

@@ -5,6 +5,7 @@ import { insertEvents } from "./auth-audit.ts";
 import { insertMail } from "./auth-mail.ts";
 import { insertRevocations, type NewRevocation } from "./auth-revocations.ts";
 import { type AuthCollections, authCollections } from "./auth-schema.ts";
+import { createTurns } from "./auth-turns.ts";
 import { type MongoDatabase, toUsherError } from "./database.ts";
 
 /** Where reads find what they read: every operation is handed these options. */
@@ -22,8 +23,14 @@ export interface AuthTransaction extends AuthReader {
 
 /** What the steps of each topic run on. */
 export interface AuthTransactions {
-  /** Runs `work` in one durable transaction, again where another one was in its way. */
-  step<T>(work: (transaction: AuthTransaction) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in one durable transaction, again where another one was in its way. `turns` names
+   * documents that many steps write, so that those of this process do not get in each other's.
+   */
+  step<T>(
+    work: (transaction: AuthTransaction) => Promise<T>,
+    turns?: readonly string[],
+  ): Promise<T>;
   /** Runs operations each of which is right by itself. */
   alone<T>(work: (reader: AuthReader) => Promise<T>): Promise<T>;
 }
@@ -35,31 +42,34 @@ const MOST_DUPLICATES = 10;
 
 export function createAuthTransactions(database: MongoDatabase): AuthTransactions {
   const collections = authCollections(database.db);
-  return {
-    async step(work) {
-      for (let met = 0; ; met++) {
-        try {
-          return await database.transaction(async (session) => {
-            const transaction: AuthTransaction = {
-              in: collections,
-              options: { session },
-              events: [],
-              mail: [],
-              revocations: [],
-            };
-            const outcome = await work(transaction);
-            await insertEvents(transaction);
-            await insertMail(transaction);
-            // Last, for all revocations of the service queue up at one counter.
-            await insertRevocations(transaction);
-            return outcome;
-          });
-        } catch (error) {
-          // The next look sees the document that has the key, and comes to the step's own outcome.
-          if (!isDuplicateKey(error) || met === MOST_DUPLICATES) throw error;
-        }
+  const inTurn = createTurns();
+
+  async function run<T>(work: (transaction: AuthTransaction) => Promise<T>): Promise<T> {
+    for (let met = 0; ; met++) {
+      try {
+        return await database.transaction(async (session) => {
+          const transaction: AuthTransaction = {
+            in: collections,
+            options: { session },
+            events: [],
+            mail: [],
+            revocations: [],
+          };
+          const outcome = await work(transaction);
+          await insertEvents(transaction);
+          await insertMail(transaction);
+          await insertRevocations(transaction);
+          return outcome;
+        });
+      } catch (error) {
+        // The next look sees the document that has the key, and comes to the step's own outcome.
+        if (!isDuplicateKey(error) || met === MOST_DUPLICATES) throw error;
       }
-    },
+    }
+  }
+
+  return {
+    step: (work, turns = []) => inTurn(turns, () => run(work)),
 
     async alone(work) {
       try {

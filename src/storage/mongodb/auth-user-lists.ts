@@ -1,4 +1,4 @@
-import type { Filter } from "mongodb";
+import type { Filter, IndexSpecification } from "mongodb";
 import type { UserPage, UserQuery } from "../../auth/repository.ts";
 import { toUser } from "./auth-documents.ts";
 import type { UserDocument } from "./auth-schema.ts";
@@ -16,8 +16,9 @@ export async function listUsers(
 ): Promise<UserPage> {
   const { limit, after = "", state, provider } = query;
   const mostSeen = limit + MOST_PASSED_OVER;
-  const { filter, key } = walk(query);
-  const page = { ...options, sort: { [key]: 1 }, limit: mostSeen, batchSize: limit + 1 } as const;
+  const { filter, key, index } = walk(query);
+  const order = { sort: { [key]: 1 }, hint: index } as const;
+  const page = { ...options, ...order, limit: mostSeen, batchSize: limit + 1 };
   const users = [];
   let seen = 0;
   let last = after;
@@ -35,18 +36,32 @@ export async function listUsers(
   return { users, next: seen < mostSeen ? undefined : last };
 }
 
-/** Walks the index of the filter that leaves the fewest users; `key` is what it orders by. */
-function walk(query: UserQuery): {
+interface Walk {
   readonly filter: Filter<UserDocument>;
+  /** What the index orders by. */
   readonly key: "_id" | "emailKey";
-} {
+  readonly index: IndexSpecification;
+}
+
+/**
+ * Walks the index of the filter that leaves the fewest users. It is told to the database, which
+ * would keep to one that was good for another state or provider.
+ */
+function walk(query: UserQuery): Walk {
   const { after = "", state, emailKeyPrefix: prefix, provider } = query;
   if (prefix !== "") {
     // One bound below: of two the database would take either.
     const from = after < prefix ? { $gte: prefix } : { $gt: after };
-    return { filter: { emailKey: { ...from, $lt: prefix + LAST } }, key: "emailKey" };
+    const filter = { emailKey: { ...from, $lt: prefix + LAST } };
+    return { filter, key: "emailKey", index: { emailKey: 1 } };
   }
   const rest = { _id: { $gt: after } };
-  if (provider !== "") return { filter: { "accounts.provider": provider, ...rest }, key: "_id" };
-  return { filter: state === undefined ? rest : { state, ...rest }, key: "_id" };
+  if (provider !== "") {
+    const filter = { "accounts.provider": provider, ...rest };
+    return { filter, key: "_id", index: { "accounts.provider": 1, _id: 1 } };
+  }
+  if (state !== undefined) {
+    return { filter: { state, ...rest }, key: "_id", index: { state: 1, _id: 1 } };
+  }
+  return { filter: rest, key: "_id", index: { _id: 1 } };
 }

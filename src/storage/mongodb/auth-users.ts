@@ -9,6 +9,7 @@ import type {
   UserSteps,
 } from "../../auth/repository.ts";
 import { toUser } from "./auth-documents.ts";
+import { REVOKING } from "./auth-revocations.ts";
 import type { UserDocument } from "./auth-schema.ts";
 import { closeSessionsOfUser } from "./auth-session-ends.ts";
 import type { AuthTransaction, AuthTransactions } from "./auth-transactions.ts";
@@ -27,7 +28,8 @@ export function userSteps({ step, alone }: AuthTransactions): UserSteps {
 
     updateProfile: (change) => step((transaction) => updateProfile(transaction, change)),
 
-    deactivateUser: (request) => step((transaction) => deactivateUser(transaction, request)),
+    deactivateUser: (request) =>
+      step((transaction) => deactivateUser(transaction, request), REVOKING),
 
     activateUser: ({ userId, now }) =>
       step(async (transaction) => {
@@ -46,7 +48,7 @@ export function userSteps({ step, alone }: AuthTransactions): UserSteps {
         transaction.events.push({ type: "deleted", userId, time: now });
         transaction.revocations.push({ userId, sessionId: "", time: now });
         return true;
-      }),
+      }, REVOKING),
 
     importUsers: ({ users, now }) => step((transaction) => importUsers(transaction, users, now)),
   };

@@ -12,7 +12,7 @@ const COMMAND_WRITES = 50_000;
 const verbs = {
   insert: { operand: "documents", ordered: false },
   update: { operand: "updates", ordered: true },
-  delete: { operand: "deletes", ordered: false },
+  delete: { operand: "deletes", ordered: true },
 } as const;
 
 type Part = Exclude<keyof Writes, "shard">;

@@ -175,7 +175,9 @@ export class GroupCommitter {
       .toArray();
     const epochs = new Map(found.map(({ _id, epoch }) => [_id, epoch]));
     const holdings = units.map(({ holding }) => holding);
-    return new Deposed(new Set(holdings.filter((one) => epochs.get(one.shard) !== one.epoch)));
+    const gone = holdings.filter((one) => epochs.get(one.shard) !== one.epoch);
+    if (gone.length === 0) throw new Error("a shard's document was not found, and then it was");
+    return new Deposed(new Set(gone));
   }
 
   async #run1(command: Document): Promise<Document> {

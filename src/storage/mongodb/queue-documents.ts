@@ -6,7 +6,6 @@ import type {
   Payload,
   SessionRecord,
   TaskProgress,
-  TaskRecord,
   TubeKind,
   TubeRecord,
 } from "../../queue/repository.ts";
@@ -138,29 +137,6 @@ export function progressChanges(task: TaskProgress): Document {
     expires: timeOf(task.expiresAt) ?? null,
     attempts: task.attempts,
     reason: task.reason === "" ? null : task.reason,
-  };
-}
-
-/** What a start needs of a task. */
-export const withoutPayload = { attributes: 0, data: 0, text: 0, json: 0 } as const;
-
-export function taskFrom(document: Document): TaskRecord {
-  const ready: Time | null | undefined = document["ready"];
-  return {
-    key: numberOf(document["_id"]),
-    tube: numberOf(document["tube"]),
-    id: document["id"],
-    buried: document["buried"] === true,
-    priority: document["priority"] ?? 0,
-    createdAt: msOf(document["created"]),
-    readyAt: ready === null || ready === undefined ? 0 : msOf(ready),
-    expiresAt: msOrNever(document["expires"]),
-    ttrMs: document["ttr"] ?? Infinity,
-    attempts: document["attempts"] ?? 0,
-    size: document["size"],
-    group: document["group"] ?? "",
-    dedupKey: document["dedup"] ?? "",
-    reason: document["reason"] ?? "",
   };
 }
 

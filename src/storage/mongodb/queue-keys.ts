@@ -16,12 +16,21 @@ export function idOf(shard: number, number: number): Long {
 
 /** The driver gives a number where a 64-bit integer fits into one. */
 export function numberOf(id: Long | number): number {
-  if (typeof id === "number") return id;
-  return (id.high & HIGH_MASK) * TWO_32 + (id.low >>> 0);
+  return typeof id === "number" ? id : numberFrom(id.low, id.high);
+}
+
+/** The number in the two halves of an id. */
+export function numberFrom(low: number, high: number): number {
+  return (high & HIGH_MASK) * TWO_32 + (low >>> 0);
 }
 
 export function shardOf(id: Long | number): number {
-  return typeof id === "number" ? 0 : id.high >>> HIGH_BITS;
+  return typeof id === "number" ? 0 : shardFrom(id.high);
+}
+
+/** The shard in the upper half of an id. */
+export function shardFrom(high: number): number {
+  return high >>> HIGH_BITS;
 }
 
 /** All ids of a shard. */

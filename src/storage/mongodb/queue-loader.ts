@@ -1,11 +1,12 @@
-import type { Db, Document, Long } from "mongodb";
+import type { Db, Document, FindOptions } from "mongodb";
 import { UsherError } from "../../errors.ts";
 import type { Recovery } from "../../queue/repository.ts";
 import { toUsherError } from "./database.ts";
 import type { Holding } from "./queue-committer.ts";
-import { dedupFrom, taskFrom, tubeFrom, withoutPayload } from "./queue-documents.ts";
+import { dedupFrom, tubeFrom } from "./queue-documents.ts";
 import { dedupKeysOf, idsOf, shardOf } from "./queue-keys.ts";
 import { collections, type ShardDocument, shardsOf } from "./queue-schema.ts";
+import { readTask, shardOfTask, taskFields } from "./queue-task-reader.ts";
 
 interface Opening {
   readonly holding: Holding;
@@ -65,16 +66,16 @@ export class ShardLoader {
     const used = await this.#look(round);
     if (used.length === 0) return;
     const ranges = used.map((shard) => ({ _id: idsOf(shard) }));
-    const dedupRanges = used.map((shard) => ({ _id: dedupKeysOf(shard) }));
-    const idShard = (id: Document | Long | number): number => shardOf(id as Long | number);
     await this.#each(collections.tubes, ranges, {}, (document) => {
-      round.get(idShard(document["_id"]))?.recovery.tube(tubeFrom(document));
+      give(round, shardOf(document["_id"]), (recovery) => recovery.tube(tubeFrom(document)));
     });
-    await this.#each(collections.tasks, ranges, withoutPayload, (document) => {
-      round.get(idShard(document["_id"]))?.recovery.task(taskFrom(document));
+    await this.#each(collections.tasks, ranges, { projection: taskFields, raw: true }, (bytes) => {
+      const document = Buffer.from(bytes["buffer"], bytes["byteOffset"], bytes["length"]);
+      give(round, shardOfTask(document), (recovery) => recovery.task(readTask(document)));
     });
+    const dedupRanges = used.map((shard) => ({ _id: dedupKeysOf(shard) }));
     await this.#each(collections.dedupKeys, dedupRanges, {}, (document) => {
-      round.get(idShard(document["_id"].tube))?.recovery.dedup(dedupFrom(document));
+      give(round, shardOf(document["_id"].tube), (recovery) => recovery.dedup(dedupFrom(document)));
     });
   }
 
@@ -102,18 +103,36 @@ export class ShardLoader {
   async #each(
     collection: string,
     ranges: Document[],
-    projection: Document,
+    options: FindOptions,
     visit: (document: Document) => void,
   ): Promise<void> {
     const cursor = this.#db
       .collection(collection)
-      .find({ $or: ranges }, { projection, batchSize: BATCH, sort: { _id: 1 } });
+      .find({ $or: ranges }, { ...options, batchSize: BATCH, sort: { _id: 1 } });
     try {
-      while (await cursor.hasNext()) {
-        for (const document of cursor.readBufferedDocuments()) visit(document);
+      let more = await cursor.hasNext();
+      while (more) {
+        const documents = cursor.readBufferedDocuments();
+        // MongoDB looks for the next ones while these are visited.
+        const next = cursor.hasNext();
+        next.catch(() => {});
+        for (const document of documents) visit(document);
+        more = await next;
       }
     } finally {
       await cursor.close();
     }
+  }
+}
+
+/** An engine that does not get on with what it is given holds up no other shard. */
+function give(round: Map<number, Opening>, shard: number, how: (recovery: Recovery) => void): void {
+  const opening = round.get(shard);
+  if (opening === undefined) return;
+  try {
+    how(opening.recovery);
+  } catch (error) {
+    opening.reject(error);
+    round.delete(shard);
   }
 }

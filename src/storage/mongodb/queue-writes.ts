@@ -23,8 +23,6 @@ const DOCUMENT_BYTES = 16 * 1024 * 1024;
  */
 export const LARGEST_TASK = DOCUMENT_BYTES - 64 * 1024;
 
-/** Keys in one list of a delete. */
-const LISTED = 10_000;
 /** How many bytes a character of a text takes at most. */
 const UTF8 = 3;
 
@@ -114,31 +112,27 @@ export function keptWrites(shard: number, { leases, sessions }: KeptLeases): Wri
   return writes;
 }
 
-/** A run of consecutive keys is one range, and keys that stand alone are one list. */
+/**
+ * A run of consecutive keys is a range up to its last key, and that one is removed by itself. A scan
+ * that has removed the last task of a shard looks on for another, and MongoDB keeps what was removed
+ * in the last five minutes where it looks: each commit would walk over all of it. This way a range
+ * ends at a task that is there, and what is removed by its own id is not scanned for.
+ */
 function addRemoves(shard: number, keys: readonly number[], removes: Statements): void {
   const sorted = Float64Array.from(keys).sort();
-  let single: Document[] = [];
-  const flush = (): void => {
-    if (single.length > 0) {
-      removes.push({ q: { _id: { $in: single } }, limit: 0 }, 100 + 20 * single.length);
-    }
-    single = [];
-  };
   for (let start = 0; start < sorted.length; ) {
     let end = start;
     while (end + 1 < sorted.length && (sorted[end + 1] as number) <= (sorted[end] as number) + 1) {
       end++;
     }
-    const first = idOf(shard, sorted[start] as number);
-    if (sorted[start] === sorted[end]) single.push(first);
-    else {
-      const last = idOf(shard, sorted[end] as number);
-      removes.push({ q: { _id: { $gte: first, $lte: last } }, limit: 0 }, 120);
+    const last = idOf(shard, sorted[end] as number);
+    if (sorted[start] !== sorted[end]) {
+      const first = idOf(shard, sorted[start] as number);
+      removes.push({ q: { _id: { $gte: first, $lt: last } }, limit: 0 }, 120);
     }
-    if (single.length === LISTED) flush();
+    removes.push({ q: { _id: last }, limit: 1 }, 60);
     start = end + 1;
   }
-  flush();
 }
 
 function tooLarge(bytes: number): UsherError {

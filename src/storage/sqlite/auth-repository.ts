@@ -20,6 +20,7 @@ export function createAuthRepository(db: SqliteDatabase): AuthRepository {
   const transactions: AuthTransactions = {
     sql,
     step: async (work) => db.transaction(work),
+    look: (work) => db.read(work),
   };
   return {
     ...userSteps(transactions),

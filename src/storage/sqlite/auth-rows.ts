@@ -4,6 +4,9 @@ import type { SavedState, Session, SocialAccount, User, UserState } from "../../
 
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
+/** A row of a statement that returns arrays: its columns in their order. */
+export type Columns = readonly SQLOutputValue[];
+
 export function toState(row: Row): SavedState {
   return {
     stateHash: row["state_hash"] as Uint8Array,
@@ -35,13 +38,15 @@ export function toUser(row: Row, socialAccounts: readonly SocialAccount[]): User
   };
 }
 
-export function toSocialAccount(row: Row): SocialAccount {
+/** Of a row of `accountsOfUser`. */
+export function toSocialAccount(row: Columns): SocialAccount {
+  const [provider, socialId, email, emailVerified, linkTime] = row;
   return {
-    provider: text(row, "provider"),
-    socialId: text(row, "social_id"),
-    email: text(row, "email"),
-    emailVerified: row["email_verified"] === 1,
-    linkTime: Number(row["link_time"]),
+    provider: String(provider),
+    socialId: String(socialId),
+    email: String(email),
+    emailVerified: emailVerified === 1,
+    linkTime: Number(linkTime),
   };
 }
 

@@ -8,7 +8,18 @@ export const sessionSql = {
        :now, :now, :expireTime)
     RETURNING *`,
   sessionByToken: `
-    SELECT *, token_hash <> :tokenHash AS by_old_token FROM sessions
+    SELECT * FROM sessions
+    WHERE expire_time > :now
+      AND (token_hash = :tokenHash
+        OR (old_token_hash = :tokenHash AND old_token_expire_time > :now))`,
+  checkedSession: `
+    SELECT
+      user_id, email, state, first_name, last_name, picture, locale, attributes,
+      password_hash IS NOT NULL, users.create_time, update_time,
+      sessions.id, provider, social_id, device, address,
+      sessions.create_time, last_seen_time, expire_time, end_time,
+      token_hash <> :tokenHash, successor_salt
+    FROM sessions JOIN users ON users.id = user_id
     WHERE expire_time > :now
       AND (token_hash = :tokenHash
         OR (old_token_hash = :tokenHash AND old_token_expire_time > :now))`,
@@ -19,8 +30,7 @@ export const sessionSql = {
       old_token_hash = token_hash, old_token_expire_time = :oldTokenExpireTime,
       successor_salt = :salt, token_hash = :newTokenHash,
       last_seen_time = :now, expire_time = :expireTime
-    WHERE id = :id
-    RETURNING *`,
+    WHERE id = :id`,
   seeSession: "UPDATE sessions SET last_seen_time = :now WHERE id = :id",
   deleteSession: "DELETE FROM sessions WHERE id = :id",
   liveSessionsOfUser: `

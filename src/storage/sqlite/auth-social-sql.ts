@@ -50,7 +50,6 @@ export const socialSql = {
   takeDueAccount: `
     UPDATE social_accounts SET ask_time = :now
     WHERE provider = :provider AND social_id = :socialId
-      AND confirm_time <= :confirmedUntil AND ask_time <= :askedUntil
     RETURNING sealed_credentials`,
   keepAskedAccount: `
     UPDATE social_accounts SET

@@ -27,8 +27,16 @@ const statements = {
 
 export type AuthStatements = Readonly<Record<keyof typeof statements, StatementSync>>;
 
+/**
+ * Statements on the way of every check of a session. Their rows are arrays: SQLite's own reading
+ * takes less time than the making of objects with a name for every column.
+ */
+const inArrays = ["checkedSession", "accountsOfUser"] as const;
+
 /** Prepares every statement of AuthService, each by its name. */
 export function prepareAuthStatements(handle: DatabaseSync): AuthStatements {
   const prepared = Object.entries(statements).map(([name, sql]) => [name, handle.prepare(sql)]);
-  return Object.fromEntries(prepared) as AuthStatements;
+  const byName = Object.fromEntries(prepared) as AuthStatements;
+  for (const name of inArrays) byName[name].setReturnArrays(true);
+  return byName;
 }

@@ -5,4 +5,6 @@ export interface AuthTransactions {
   readonly sql: AuthStatements;
   /** Runs `work` in one durable transaction, as `SqliteDatabase.transaction` does. */
   step<T>(work: () => T): Promise<T>;
+  /** Runs `work`, which only reads, as `SqliteDatabase.read` does. */
+  look<T>(work: () => T): T;
 }

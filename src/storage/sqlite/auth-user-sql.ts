@@ -27,7 +27,8 @@ export const userSql = {
     WHERE id = :userId`,
   touchUser: "UPDATE users SET update_time = :now WHERE id = :userId",
   accountsOfUser: `
-    SELECT * FROM social_accounts WHERE user_id = :userId ORDER BY link_time, rowid`,
+    SELECT provider, social_id, email, email_verified, link_time, confirm_time, ask_time
+    FROM social_accounts WHERE user_id = :userId ORDER BY link_time, rowid`,
 
   replaceCode: `
     INSERT INTO activation_codes (user_id, code_hash, expire_time)

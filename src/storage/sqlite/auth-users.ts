@@ -11,7 +11,7 @@ import type {
 } from "../../auth/repository.ts";
 import { recordEvent } from "./auth-audit.ts";
 import { recordRevocation } from "./auth-revocations.ts";
-import { type Row, required, text, toSocialAccount, toUser } from "./auth-rows.ts";
+import { type Columns, type Row, required, text, toSocialAccount, toUser } from "./auth-rows.ts";
 import { closeSessionsOfUser } from "./auth-session-ends.ts";
 import type { AuthStatements } from "./auth-statements.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
@@ -109,6 +109,10 @@ function maybeUser(sql: AuthStatements, row: Row | undefined): User | undefined 
 }
 
 export function withAccounts(sql: AuthStatements, row: Row): User {
-  const accounts = sql.accountsOfUser.all({ userId: text(row, "id") });
-  return toUser(row, accounts.map(toSocialAccount));
+  return toUser(row, accountsOf(sql, text(row, "id")).map(toSocialAccount));
+}
+
+/** Rows of `accountsOfUser`. */
+export function accountsOf(sql: AuthStatements, userId: string): readonly Columns[] {
+  return sql.accountsOfUser.all({ userId }) as unknown as Columns[];
 }

@@ -13,6 +13,11 @@ export interface SqliteDatabase {
    * Throws what `work` throws, and STORAGE_UNAVAILABLE where SQLite does not take the change.
    */
   transaction<T>(work: () => T): T;
+  /**
+   * Runs `work`, which only reads, without a transaction: nobody else has the database, and nothing
+   * comes between statements that run in one go. Throws as `transaction`.
+   */
+  read<T>(work: () => T): T;
   /** Throws STORAGE_UNAVAILABLE if the database does not answer. */
   ping(): void;
   close(): void;
@@ -67,15 +72,18 @@ export function openDatabase(folder: string): SqliteDatabase {
         throw toUsherError(error);
       }
     },
-    ping() {
-      try {
-        probe.get();
-      } catch (error) {
-        throw toUsherError(error);
-      }
-    },
+    read,
+    ping: () => void read(() => probe.get()),
     close: () => handle.close(),
   };
+}
+
+function read<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toUsherError(error);
+  }
 }
 
 function migrate(handle: DatabaseSync): void {
@@ -99,7 +107,7 @@ function migrate(handle: DatabaseSync): void {
 }
 
 /** The one place that turns SQLite's errors into Usher's; what is not SQLite's passes as it is. */
-export function toUsherError(error: unknown): unknown {
+function toUsherError(error: unknown): unknown {
   if (!isSqliteError(error)) return error;
   return new UsherError("STORAGE_UNAVAILABLE", { cause: error, retryAfterMs: 1_000 });
 }

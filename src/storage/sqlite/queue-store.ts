@@ -9,7 +9,7 @@ import type {
   TubeKind,
 } from "../../queue/repository.ts";
 import { BulkInsert, eachRange } from "./bulk-statements.ts";
-import { type SqliteDatabase, toUsherError } from "./database.ts";
+import type { SqliteDatabase } from "./database.ts";
 
 const TASK_COLUMNS = [
   "key",
@@ -103,7 +103,7 @@ export function createQueueStore(database: SqliteDatabase): QueueStore {
 
   return {
     async open(recovery) {
-      guarded(() => recoverAll(database, recovery));
+      database.read(() => recoverAll(database, recovery));
     },
 
     async commit(changes) {
@@ -111,7 +111,7 @@ export function createQueueStore(database: SqliteDatabase): QueueStore {
     },
 
     async payloads(keys) {
-      return guarded(() => {
+      return database.read(() => {
         const found = new Map<number, Payload>();
         eachRange([...keys], (first, last) => {
           for (const row of selectPayloads.iterate(first, last)) {
@@ -252,12 +252,4 @@ function timeOrNull(ms: number): number | null {
 
 function numberOr(value: SQLOutputValue | undefined, otherwise: number): number {
   return value === null || value === undefined ? otherwise : Number(value);
-}
-
-function guarded<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw toUsherError(error);
-  }
 }

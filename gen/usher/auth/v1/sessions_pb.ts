@@ -213,7 +213,8 @@ export type CheckSessionResponse = Message<"usher.auth.v1.CheckSessionResponse">
   session?: Session | undefined;
 
   /**
-   * A fresh access token, as in SignInResponse.
+   * A fresh access token, as in SignInResponse: signed within the last 15 seconds, so good for at
+   * least 4 minutes and 45 seconds. Checks of one session within these seconds may give the same.
    *
    * @generated from field: string access_token = 3;
    */

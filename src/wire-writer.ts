@@ -2,7 +2,26 @@ const INITIAL_BYTES = 4_096;
 /** Texts up to here are cheaper to write a character at a time, while they are ASCII. */
 const SHORT_TEXT = 40;
 
-/** Protobuf's wire format, written into one growing buffer. */
+const VARINT = 0;
+const DELIMITED = 2;
+
+/** The tags of fields, by their numbers in the proto file. */
+export const tag = {
+  /** Of numbers, enums and booleans. */
+  varint: (field: number): number => (field << 3) | VARINT,
+  /** Of texts, bytes, messages and entries of maps. */
+  delimited: (field: number): number => (field << 3) | DELIMITED,
+};
+
+const FIRST_VARINT = tag.varint(1);
+const SECOND_VARINT = tag.varint(2);
+const FIRST_DELIMITED = tag.delimited(1);
+const SECOND_DELIMITED = tag.delimited(2);
+
+/**
+ * Protobuf's wire format, written into one growing buffer. The methods for whole fields leave out
+ * what has its default, as protobuf does: zeros and empty texts.
+ */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   #end = 0;
@@ -17,6 +36,46 @@ export class WireWriter {
     const copy = Buffer.allocUnsafe(this.#end);
     this.#bytes.copy(copy, 0, 0, this.#end);
     return copy;
+  }
+
+  textField(tagOfField: number, value: string): void {
+    if (value === "") return;
+    this.varint(tagOfField);
+    this.text(value);
+  }
+
+  /** A number as `varint` takes it, an enum, or a boolean as 0 and 1. */
+  numberField(tagOfField: number, value: number): void {
+    if (value === 0) return;
+    this.varint(tagOfField);
+    this.varint(value);
+  }
+
+  /**
+   * A Timestamp of a time since 1970, or a Duration, from milliseconds: seconds and nanoseconds.
+   * One that is not finite is left out.
+   */
+  timeField(tagOfField: number, ms: number): void {
+    if (!Number.isFinite(ms)) return;
+    this.varint(tagOfField);
+    const opened = this.open();
+    const seconds = Math.floor(ms / 1_000);
+    this.numberField(FIRST_VARINT, seconds);
+    this.numberField(SECOND_VARINT, Math.round((ms - seconds * 1_000) * 1e6));
+    this.close(opened);
+  }
+
+  /** A map of texts. */
+  textsField(tagOfField: number, values: Readonly<Record<string, string>>): void {
+    for (const [key, value] of Object.entries(values)) {
+      this.varint(tagOfField);
+      const opened = this.open();
+      this.varint(FIRST_DELIMITED);
+      this.text(key);
+      this.varint(SECOND_DELIMITED);
+      this.text(value);
+      this.close(opened);
+    }
   }
 
   /** A whole number from 0 to 2^53 - 1. */
