@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { AuditEventType } from "../../gen/usher/auth/v1/audit_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { eventsOf, OTHER_PASSWORD, PASSWORD, signIn, signUp } from "./accounts.ts";
 import { MINUTE, refused, startRoom } from "./room.ts";
 

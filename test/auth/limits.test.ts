@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { createAttemptLimiter } from "../../src/auth/attempts.ts";
-import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
-import { openDatabase } from "../../src/storage/sqlite/database.ts";
+import { test } from "../support/on-each-storage.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { StepClock } from "../support/step-clock.ts";
 import { lastEvent, OTHER_PASSWORD, PASSWORD, signIn, signUp } from "./accounts.ts";
+import { openRepository, repositoriesFor } from "./repositories.ts";
 import { MINUTE, type Room, refused, startRoom } from "./room.ts";
 
 const email = "ann@example.com";
@@ -157,19 +157,17 @@ test("tries at once never exceed the limit, and none of the right password is re
 });
 
 test("a restart forgets neither failures nor tries that it cut off", async (t) => {
-  const folder = temporaryFolder(t);
+  const repositories = await repositoriesFor(t, temporaryFolder(t));
+  t.after(() => repositories.close());
   const clock = new StepClock();
   const attempt = { account: email, address: "" };
-  const before = openDatabase(folder);
-  const limiter = createAttemptLimiter(createAuthRepository(before), clock);
+  const limiter = createAttemptLimiter(await repositories.open(), clock);
   for (let nth = 0; nth < 9; nth++) {
     await limiter.fail(await limiter.begin(attempt), { type: "sign_in_failed", time: clock.now() });
   }
   await limiter.begin(attempt);
-  before.close();
-  const after = openDatabase(folder);
-  t.after(() => after.close());
-  const reopened = createAttemptLimiter(createAuthRepository(after), clock);
+  await repositories.close();
+  const reopened = createAttemptLimiter(await repositories.open(), clock);
   clock.step(MINUTE);
   await assert.rejects(reopened.begin(attempt), {
     reason: "TOO_MANY_ATTEMPTS",
@@ -178,11 +176,8 @@ test("a restart forgets neither failures nor tries that it cut off", async (t) =
 });
 
 test("a caller who gives up while waiting for other tries leaves nothing behind", async (t) => {
-  const folder = temporaryFolder(t);
-  const db = openDatabase(folder);
-  t.after(() => db.close());
   const clock = new StepClock();
-  const limiter = createAttemptLimiter(createAuthRepository(db), clock);
+  const limiter = createAttemptLimiter(await openRepository(t), clock);
   const attempt = { account: email, address: "" };
   const ids = [];
   for (let nth = 0; nth < 10; nth++) ids.push(await limiter.begin(attempt));

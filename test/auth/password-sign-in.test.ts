@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { AuditEventType } from "../../gen/usher/auth/v1/audit_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { eventsOf, lastEvent, OTHER_PASSWORD, PASSWORD, signIn, signUp } from "./accounts.ts";
 import { DAY, refused, startRoom } from "./room.ts";
 

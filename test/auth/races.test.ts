@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { PASSWORD, signIn, signUp } from "./accounts.ts";
 import { beginAtFacebook, type Room, refused, startRoom } from "./room.ts";
 

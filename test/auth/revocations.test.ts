@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { RevocationFeed, type RevocationNews } from "../../src/auth/revocation-feed.ts";
 import { silentLog } from "../../src/log.ts";
-import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
-import { openDatabase } from "../../src/storage/sqlite/database.ts";
 import { makeActive, NOW, signInByPassword } from "../conformance/auth/fixtures.ts";
-import { temporaryFolder } from "../support/process.ts";
+import { test } from "../support/on-each-storage.ts";
 import { StepClock } from "../support/step-clock.ts";
+import { openRepository } from "./repositories.ts";
 import { MINUTE, refused, signInAtFacebook, startRoom } from "./room.ts";
 
-function start(t: TestContext) {
-  const db = openDatabase(temporaryFolder(t));
-  t.after(() => db.close());
-  const repository = createAuthRepository(db);
+async function start(t: TestContext) {
+  const repository = await openRepository(t);
   const clock = new StepClock(NOW);
   const feed = new RevocationFeed({ repository, clock, log: silentLog });
   t.after(() => feed.close());
@@ -48,7 +45,7 @@ function watch(feed: RevocationFeed, cursor = "", signal = new AbortController()
 
 describe("A watch of revocations", () => {
   test("begins with a cursor alone, and tells what is revoked from then on", async (t) => {
-    const { feed, clock, revoke } = start(t);
+    const { feed, clock, revoke } = await start(t);
     await revoke(2);
     const stream = watch(feed);
     const begin = await next(stream);
@@ -63,7 +60,7 @@ describe("A watch of revocations", () => {
   });
 
   test("goes on from any cursor, and leaves nothing out", async (t) => {
-    const { feed, revoke } = start(t);
+    const { feed, revoke } = await start(t);
     const first = watch(feed);
     const { cursor } = await next(first);
     const ids = await revoke(250);
@@ -81,10 +78,10 @@ describe("A watch of revocations", () => {
   });
 
   test("from a cursor of another database gives all that is kept", async (t) => {
-    const one = start(t);
+    const one = await start(t);
     await one.revoke(5);
     const { cursor } = await next(watch(one.feed));
-    const other = start(t);
+    const other = await start(t);
     const [id] = await other.revoke(1);
     const stream = watch(other.feed, cursor);
     await next(stream);
@@ -92,7 +89,7 @@ describe("A watch of revocations", () => {
   });
 
   test("is one of many, which all are told and share one look into the store", async (t) => {
-    const { feed, clock, revoke, repository } = start(t);
+    const { feed, clock, revoke, repository } = await start(t);
     let looks = 0;
     const counting = {
       listRevocations: repository.listRevocations,
@@ -115,7 +112,7 @@ describe("A watch of revocations", () => {
   });
 
   test("ends when its caller goes, and with SHUTTING_DOWN when the server does", async (t) => {
-    const { feed } = start(t);
+    const { feed } = await start(t);
     const gone = new AbortController();
     const left = watch(feed, "", gone.signal);
     const cut = watch(feed);
@@ -130,7 +127,7 @@ describe("A watch of revocations", () => {
   });
 
   test("waits through a fault of the store", async (t) => {
-    const { clock, revoke, repository } = start(t);
+    const { clock, revoke, repository } = await start(t);
     let down = false;
     const faulty = {
       listRevocations: repository.listRevocations,

@@ -20,11 +20,10 @@ import { parseConfig } from "../../src/config.ts";
 import type { GraphPerson } from "../../src/demo/graph-stand-in.ts";
 import type { Reason } from "../../src/errors.ts";
 import { toConnectError } from "../../src/server/status.ts";
-import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
-import { openDatabase } from "../../src/storage/sqlite/database.ts";
 import { openKeyStore } from "../../src/storage/sqlite/secrets.ts";
 import { StepClock } from "../support/step-clock.ts";
 import { type Graph, startGraph } from "./graph-stand-in.ts";
+import { repositoriesFor } from "./repositories.ts";
 
 export const CLIENT_SECRET = "the-secret-of-the-application";
 export const REDIRECT_URI = "https://app.example/back";
@@ -71,8 +70,8 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
   };
   const graph = await startGraph(app, person);
   const folder = mkdtempSync(join(tmpdir(), "usher-auth-"));
-  const db = openDatabase(folder);
-  const repository = createAuthRepository(db);
+  const repositories = await repositoriesFor(t, folder);
+  const repository = await repositories.open();
   const clock = new StepClock();
   const logged: string[] = [];
   const log = pino({ level: "debug" }, { write: (line: string) => logged.push(line) });
@@ -94,7 +93,7 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
   t.after(async () => {
     await auth.close();
     await graph.close();
-    db.close();
+    await repositories.close();
     rmSync(folder, { recursive: true });
   });
   const transport = createRouterTransport(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
+import { test } from "../support/on-each-storage.ts";
 import { DAY, MINUTE, refused, signInAtFacebook, startRoom } from "./room.ts";
 
 describe("CheckSession", () => {

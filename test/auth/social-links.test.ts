@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { AuditEventType } from "../../gen/usher/auth/v1/audit_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { startGoogleRoom, startOpenIdRoom } from "./provider-rooms.ts";
 import { beginAt, DAY, REDIRECT_URI, refused, signInAtFacebook, startRoom } from "./room.ts";
 import { says } from "./stand-in.ts";

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ListUsersRequestSchema } from "../../gen/usher/auth/v1/accounts_pb.ts";
 import { AuditEventType } from "../../gen/usher/auth/v1/audit_pb.ts";
 import { UserState } from "../../gen/usher/auth/v1/user_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { eventsOf, PASSWORD, signIn, signUp } from "./accounts.ts";
 import { type Room, refused, signInAtFacebook, startRoom } from "./room.ts";
 
