@@ -210,7 +210,9 @@ export class Membership {
       const instance = living.get(owner);
       if (instance !== undefined && owner !== id) owners.set(shard, instance);
       const local = this.#local.get(shard);
-      if (local !== undefined && (owner !== id || epoch !== local.epoch)) this.#local.lose([shard]);
+      // A look that was under way when the shard was claimed shows an epoch from before.
+      if (local === undefined || epoch < local.epoch) continue;
+      if (owner !== id || epoch > local.epoch) this.#local.lose([shard]);
     }
     this.#owners = owners;
     this.#noteOrphans(view, living);
