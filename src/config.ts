@@ -8,12 +8,16 @@ import {
   line,
   listenAddress,
   peerAddress,
+  secretKeys,
   size,
   storageAddress,
   tubeName,
 } from "./config/forms.ts";
 import { type Parsed, parseSettings, type Sources } from "./config/parse.ts";
 import { providerSettings } from "./config/providers.ts";
+
+const NO_SEALING_KEYS =
+  "must be set where storage is MongoDB, to the same for every instance; `openssl rand -base64 32` makes a key";
 
 /**
  * Every setting, once: its type, default, check and description. `grpcListen` here is
@@ -24,7 +28,7 @@ export const settings = z
   .object({
     storage: storageAddress(
       "sqlite:usher-data",
-      "Where tasks and users are kept. The folder is made if it is not there; one process at a time may use it.",
+      "Where tasks and users are kept. A folder is made if it is not there; one process at a time may use it. A database of a MongoDB replica set is for any number of instances; its name is `usher` where the URL has none.",
     ),
     grpcListen: listenAddress("127.0.0.1:50051", "Where gRPC is served."),
     httpListen: listenAddress(
@@ -107,6 +111,9 @@ export const settings = z
         true,
         "Tells activation codes and reset tokens to callers, too, where `mail_tube` is set.",
       ),
+      sealingKeys: secretKeys(
+        "The keys that seal providers' tokens, signing keys and mail in MongoDB, the same for every instance. Required there. The first seals and every one opens: put a new key before the others, and keep the old ones for as long as anything is sealed with them. With SQLite a key is made beside the data, and this setting is not looked at.",
+      ),
       auditLife: duration("365d", "How long audit events are kept.", {
         min: "1d",
         max: "3650d",
@@ -122,6 +129,9 @@ export const settings = z
       for (const key of ["grpcListen", "httpListen"] as const) {
         if (!isLoopback(config[key].host)) complain([key], beyondLoopback(config[key]));
       }
+    }
+    if (config.storage.kind === "mongodb" && config.auth.sealingKeys === undefined) {
+      complain(["auth", "sealingKeys"], NO_SEALING_KEYS);
     }
     if (!config.auth.returnCodes && config.auth.mailTube === undefined) {
       complain(["auth", "returnCodes"], "must be true unless auth.mail_tube is set");

@@ -1,6 +1,8 @@
 import { type AuthRoom, createAuthService } from "./auth/handlers/service.ts";
 import { readAuthSettings } from "./auth/settings.ts";
+import type { Backend, BackendParts } from "./backend.ts";
 import type { Clock } from "./clock.ts";
+import { openClustered } from "./clustered.ts";
 import type { Config } from "./config.ts";
 import { openEmbedded } from "./embedded.ts";
 import type { Log } from "./log.ts";
@@ -31,7 +33,7 @@ export async function startUsher(
 ): Promise<RunningUsher> {
   // What is open, closed in the opposite order: at a stop, or where the start does not succeed.
   await using starting = new AsyncDisposableStack();
-  const backend = starting.use(await openEmbedded(config.storage, config, { log, clock }));
+  const backend = starting.use(await openBackend(config, { log, clock }));
   const { repository, keys } = backend;
   const { mailTube } = config.auth;
   const mail = mailTube === undefined ? undefined : new DeferredMailQueue();
@@ -73,6 +75,13 @@ export async function startUsher(
       await open.disposeAsync();
     },
   };
+}
+
+function openBackend(config: Config, parts: BackendParts): Promise<Backend> {
+  const { storage } = config;
+  return storage.kind === "sqlite"
+    ? openEmbedded(storage, config, parts)
+    : openClustered(storage, config, parts);
 }
 
 /** A copy may be kept for as long as a new key is listed ahead of its use, and less. */

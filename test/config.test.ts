@@ -56,6 +56,7 @@ test("without any setting every default holds", () => {
       maxRequestSize: 16 * KIBIBYTE ** 2,
       cacheSize: 256 * KIBIBYTE ** 2,
     },
+    cluster: { life: 5 * SECOND },
     auth: {
       sessionLife: 7 * DAY,
       sessionRenewBefore: 2 * DAY,
@@ -275,11 +276,13 @@ describe("faults", () => {
   const address =
     "host:port, such as 127.0.0.1:8080, localhost:8080 or [::1]:8080; port 0 is any free one";
 
+  const storages = "sqlite:<folder>, or a mongodb:// or mongodb+srv:// URL";
+
   const wrongValues: [variable: string, value: string, allowed: string][] = [
     ["USHER_LOG_LEVEL", "INFO", "one of debug, info, warn, error"],
     ["USHER_ALLOW_INSECURE_NETWORK", "yes", "true or false"],
-    ["USHER_STORAGE", "sqlite:", "sqlite:<folder>"],
-    ["USHER_STORAGE", "/var/lib/usher", "sqlite:<folder>"],
+    ["USHER_STORAGE", "sqlite:", storages],
+    ["USHER_STORAGE", "/var/lib/usher", storages],
     ["USHER_GRPC_LISTEN", "50051", address],
     ["USHER_GRPC_LISTEN", ":50051", address],
     ["USHER_GRPC_LISTEN", "127.0.0.1", address],
@@ -340,7 +343,7 @@ describe("faults", () => {
     assert.deepEqual(faultsOf({ file }), [
       "queue: found a value; allowed: a mapping",
       "auth: found a list; allowed: a mapping",
-      "storage (line 2): found a mapping; allowed: sqlite:<folder>",
+      `storage (line 2): found a mapping; allowed: ${storages}`,
       "log_level (line 1): found a list; allowed: one of debug, info, warn, error",
     ]);
     assert.deepEqual(faultsOf({ file: "- log_level: info\n" }), [
@@ -357,10 +360,8 @@ describe("faults", () => {
 
   test("a long value is cut and a line break in it is escaped", () => {
     const [line] = faultsOf({ env: { USHER_STORAGE: `a\nb${"c".repeat(1000)}` } });
-    assert.equal(
-      line,
-      `USHER_STORAGE: found "a\\nb${"c".repeat(57)}..."; allowed: sqlite:<folder>`,
-    );
+    const found = `"a\\nb${"c".repeat(57)}..."`;
+    assert.equal(line, `USHER_STORAGE: found ${found}; allowed: ${storages}`);
   });
 
   test("an unknown setting gets the nearest name, if one is near", () => {

@@ -2,6 +2,7 @@
  * `npm run soak`: drives every kind of tube with workers that die, sessions that lapse and a server
  * that is killed, checks that nothing is lost or doubled, and shows memory over time.
  */
+import { randomBytes } from "node:crypto";
 import { parseArgs } from "node:util";
 import { MONGOD_MISSING, type Mongod, startMongod } from "../peers/mongod.ts";
 import { type Bench, temporaryFolder } from "../run/bench.ts";
@@ -115,7 +116,8 @@ async function startServers(
   }
   const mongod = await startMongod(stack, { folder: temporaryFolder(stack), cacheGiB: 1 });
   if (mongod === undefined) return { ushers: [], mongod };
-  const options = { storage: mongod.url("soak"), env };
+  const sealing = { USHER_AUTH_SEALING_KEYS: randomBytes(32).toString("base64") };
+  const options = { storage: mongod.url("soak"), env: { ...env, ...sealing } };
   const ushers: Usher[] = [];
   for (let index = 0; index < instances; index++) {
     ushers.push(await Usher.start(bench, stack, options));

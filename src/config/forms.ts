@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { z } from "zod";
+import { isMongoUrl, readKey } from "./mongodb.ts";
 
 /** What the settings page and the reader of sources need to know of one setting. */
 export interface SettingInfo {
@@ -31,7 +32,7 @@ export type StorageAddress =
     }
   | {
       readonly kind: "mongodb";
-      /** May have a password in it. */
+      /** May have a password in it: not for any log. */
       readonly url: string;
     };
 
@@ -102,7 +103,7 @@ export function peerAddress(about: string) {
 
 /** Where the data is. */
 export function storageAddress(fallback: string, about: string) {
-  const allowed = "sqlite:<folder>, or mongodb:// or mongodb+srv:// with a host";
+  const allowed = "sqlite:<folder>, or a mongodb:// or mongodb+srv:// URL";
   return setting({ about, allowed, fallback, secret: false }, readStorageAddress);
 }
 
@@ -147,6 +148,25 @@ export function tubeName(about: string) {
 /** Text that nobody may see and that is not set by default. */
 export function secret(about: string) {
   return optionalText({ about, allowed: "text", secret: true });
+}
+
+/** One or several keys of 32 bytes, the first of which counts most; not set by default. */
+export function secretKeys(about: string) {
+  const allowed =
+    "one key of 32 bytes in base64, base64url or hex, or several with commas between; `openssl rand -base64 32` makes one";
+  const given = z.string({ error: (issue) => fault(issue.input, allowed) });
+  return given
+    .transform((text, context): readonly Uint8Array[] => {
+      const keys = splitAtCommas(text).map(readKey);
+      const wrong = keys.length === 0 ? 0 : keys.indexOf(undefined);
+      if (wrong === -1) return keys.filter((key) => key !== undefined);
+      // Whatever was found may be a key with a letter too many.
+      const message = `key ${wrong + 1} is not one of 32 bytes; allowed: ${allowed}`;
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    })
+    .optional()
+    .register(settingInfo, { about, allowed, secret: true });
 }
 
 /** Several words; none has a space or a comma in it. */
@@ -209,11 +229,16 @@ function fault(found: unknown, allowed: string): string {
   return `found ${shown(found)}; allowed: ${allowed}`;
 }
 
-/** A value for a fault: short, on one line, without the password that a URL may carry. */
+/**
+ * A value for a fault: short, on one line, without the password that a URL may carry. One of
+ * MongoDB has secrets among its options too, and where it is miswritten nobody knows what is what.
+ */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value !== "string") return "a mapping";
-  const open = value.replace(/:\/\/.*@/s, "://...@");
+  const open = value
+    .replace(/(mongodb(?:\+srv)?(?::\/\/)?).+$/is, "$1...")
+    .replace(/^([^/]*:\/\/)?.*@/s, "$1...@");
   return JSON.stringify(open.length > LONGEST_SHOWN ? `${open.slice(0, LONGEST_SHOWN)}...` : open);
 }
 
@@ -239,7 +264,7 @@ function readSize(text: string): number | undefined {
 function readStorageAddress(text: string): StorageAddress | undefined {
   const folder = /^sqlite:(.+)$/.exec(text)?.[1];
   if (folder !== undefined) return { kind: "sqlite", folder };
-  return /^mongodb(\+srv)?:\/\/[^\s/]+/.test(text) ? { kind: "mongodb", url: text } : undefined;
+  return isMongoUrl(text) ? { kind: "mongodb", url: text } : undefined;
 }
 
 function readListenAddress(text: string): ListenAddress | undefined {

@@ -1,6 +1,7 @@
 import type { Binary, Collection, Db, IndexDescription } from "mongodb";
 import type { AuditEvent, Revocation, SigningKey, UserState } from "../../auth/repository.ts";
 import { toUsherError } from "./database.ts";
+import { checkVersion, createCollections, SCHEMA_COLLECTION } from "./schema.ts";
 
 /*
  * AuthService's documents. Times are milliseconds since the Unix epoch, as everywhere in the port.
@@ -184,39 +185,26 @@ const indexes: Readonly<Partial<Record<keyof AuthCollections, IndexDescription[]
   signingKeys: [{ key: { useTime: 1, order: 1 } }],
 };
 
-const NAMESPACE_EXISTS = 48;
+/** Grows when documents change so that an Usher from before would misread them. */
+const VERSION = 1;
 
 /**
  * Makes what is not there yet: collections and indexes. Made up front, since making a collection
  * in a transaction is slow and conflicts with others that do. Any number of instances may do so
- * at once, at every start.
+ * at once, at every start. Rejects with StorageOpenError if what is there is of another version.
  */
 export async function ensureAuthCollections(db: Db): Promise<void> {
   try {
-    const there = await db.listCollections({}, { nameOnly: true }).toArray();
-    const names = new Set(there.map(({ name }) => name));
-    const collections = Object.entries(authCollections(db)) as [
-      keyof AuthCollections,
-      Collection,
-    ][];
+    const collections = authCollections(db);
+    const names = Object.values(collections).map(({ collectionName }) => collectionName);
+    await createCollections(db, [SCHEMA_COLLECTION, ...names]);
+    await checkVersion(db, { id: "auth", called: "users", version: VERSION });
     await Promise.all(
-      collections.map(async ([key, collection]) => {
-        const { collectionName } = collection;
-        if (!names.has(collectionName)) await createCollection(db, collectionName);
-        const wanted = indexes[key];
-        if (wanted !== undefined) await collection.createIndexes(wanted);
-      }),
+      Object.entries(indexes).map(([key, wanted]) =>
+        collections[key as keyof AuthCollections].createIndexes(wanted),
+      ),
     );
   } catch (error) {
     throw toUsherError(error);
-  }
-}
-
-async function createCollection(db: Db, name: string): Promise<void> {
-  try {
-    await db.createCollection(name);
-  } catch (error) {
-    // Another instance, which starts at the same time, was faster.
-    if ((error as { code?: unknown }).code !== NAMESPACE_EXISTS) throw error;
   }
 }

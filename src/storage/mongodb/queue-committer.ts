@@ -46,7 +46,7 @@ class Deposed extends Error {
 }
 
 /**
- * One transaction at a time for all shards of an instance: commits that come while one is under way
+ * One transaction at a time for many shards of an instance: commits that come while one is under way
  * go together into the next. Each begins with a write of its shards' documents, as they are at the
  * owner's epochs; whoever takes a shard over writes the same document, so that MongoDB lets only one
  * of both through.

@@ -1,11 +1,11 @@
 import type { Collection, Db, Document } from "mongodb";
 import { SHARDS } from "../../cluster/registry.ts";
-import { StorageOpenError } from "../open-error.ts";
 import { toUsherError } from "./database.ts";
+import { checkVersion, createCollections, SCHEMA_COLLECTION } from "./schema.ts";
 
 /** The collections of QueueService and of the registry of its shards. */
 export const collections = {
-  schema: "schema",
+  schema: SCHEMA_COLLECTION,
   instances: "instances",
   shards: "shards",
   tubes: "tubes",
@@ -47,7 +47,6 @@ export function instancesOf(db: Db): Collection<InstanceDocument> {
 
 /** Long after its life ended an instance is forgotten, where no other had a reason to do it. */
 const FORGET_SECONDS = 3_600;
-const NAMESPACE_EXISTS = 48;
 /** Grows when documents change so that an Usher from before would misread them. */
 const VERSION = 1;
 
@@ -59,11 +58,8 @@ const VERSION = 1;
  */
 export async function ensureQueueCollections(db: Db): Promise<void> {
   try {
-    const there = await db.listCollections({}, { nameOnly: true }).toArray();
-    const names = new Set(there.map(({ name }) => name));
-    const missing = Object.values(collections).filter((name) => !names.has(name));
-    await Promise.all(missing.map((name) => createCollection(db, name)));
-    await checkVersion(db);
+    await createCollections(db, Object.values(collections));
+    await checkVersion(db, { id: "queue", called: "queues", version: VERSION });
     await db.collection(collections.tubes).createIndex({ name: 1 }, { unique: true });
     await instancesOf(db).createIndex({ expires: 1 }, { expireAfterSeconds: FORGET_SECONDS });
     const present = await shardsOf(db).countDocuments();
@@ -81,29 +77,5 @@ export async function ensureQueueCollections(db: Db): Promise<void> {
     }
   } catch (error) {
     throw toUsherError(error);
-  }
-}
-
-async function createCollection(db: Db, name: string): Promise<void> {
-  try {
-    await db.createCollection(name);
-  } catch (error) {
-    // Another instance, which starts at the same time, was faster.
-    if ((error as { code?: unknown }).code !== NAMESPACE_EXISTS) throw error;
-  }
-}
-
-async function checkVersion(db: Db): Promise<void> {
-  const found = await db
-    .collection<{ _id: string; version: number }>(collections.schema)
-    .findOneAndUpdate(
-      { _id: "queue" },
-      { $setOnInsert: { version: VERSION } },
-      { upsert: true, returnDocument: "after" },
-    );
-  if (found?.version !== VERSION) {
-    throw new StorageOpenError(
-      `storage: the queues in this MongoDB database are of version ${found?.version}, and this Usher knows version ${VERSION}`,
-    );
   }
 }

@@ -1,4 +1,4 @@
-import type { Db } from "mongodb";
+import type { Db, Document } from "mongodb";
 import type { KeptLeases, Payload, QueueStore } from "../../queue/repository.ts";
 import { type MongoDatabase, toUsherError } from "./database.ts";
 import { GroupCommitter, type Holding } from "./queue-committer.ts";
@@ -10,8 +10,8 @@ import { keptWrites, writesOf } from "./queue-writes.ts";
 
 /** The stores of the shards that one instance owns. */
 export interface ShardStores {
-  /** By which others can end what this instance has begun; the registry keeps it. */
-  readonly session: GroupCommitter["sessionId"];
+  /** By which others can end what this instance has begun for a shard; the registry keeps it. */
+  sessionOf(shard: number): Document;
   /**
    * The store of a shard that this instance has claimed, at the epoch that the claim gave. `onLost`
    * is called once, before any of its commits is refused with SHARD_UNAVAILABLE.
@@ -33,6 +33,12 @@ export interface ShardStoreOptions {
  * time and no errors; those who cannot wait so long have deadlines of their own.
  */
 const PATIENCE_MS = 30_000;
+/**
+ * Group committers, each with its part of the shards and one transaction at a time. While one waits
+ * for the disk the other's writes go on: two were measured at 1.2 to 1.5 times what one does for
+ * several busy shards. More of them would share less.
+ */
+const COMMITTERS = 2;
 /** Keys in one query. */
 const PAYLOADS = 10_000;
 
@@ -42,14 +48,21 @@ export function createShardStores(
 ): ShardStores {
   const { db } = database;
   const { owner, patienceMs = PATIENCE_MS } = options;
-  const committer = new GroupCommitter(database, { owner, patienceMs });
+  const committers = Array.from(
+    { length: COMMITTERS },
+    () => new GroupCommitter(database, { owner, patienceMs }),
+  );
+  const committerOf = (shard: number): GroupCommitter =>
+    committers[shard % COMMITTERS] as GroupCommitter;
   const loader = new ShardLoader(db, owner);
   return {
-    session: committer.sessionId,
+    sessionOf: (shard) => committerOf(shard).sessionId,
     store(shard, epoch, onLost) {
-      return createStore(db, committer, loader, { shard, epoch, lost: false, onLost });
+      return createStore(db, committerOf(shard), loader, { shard, epoch, lost: false, onLost });
     },
-    close: () => committer.close(),
+    async close() {
+      await Promise.all(committers.map((committer) => committer.close()));
+    },
   };
 }
 

@@ -6,8 +6,8 @@ import { collections, instancesOf, type ShardDocument, shardsOf } from "./queue-
 export interface ShardRegistryOptions {
   /** The id of this instance: random, new for each start. */
   readonly id: string;
-  /** The logical session of its transactions, for the one who takes its shards over. */
-  readonly session: Document;
+  /** The logical session of a shard's transactions, for the one who takes the shard over. */
+  readonly sessionOf: (shard: number) => Document;
 }
 
 /** How long a claim waits for another's transaction before it ends that once more. */
@@ -22,7 +22,7 @@ const expired = { $expr: { $lte: ["$expires", "$$NOW"] } };
  * what is left behind is then taken up by the next claim.
  */
 export function createShardRegistry(db: Db, options: ShardRegistryOptions): ShardRegistry {
-  const { id, session } = options;
+  const { id, sessionOf } = options;
   const instances = instancesOf(db);
   const shards = shardsOf(db);
 
@@ -52,7 +52,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
   async function raise(all: readonly ShardDocument[]): Promise<void> {
     const updates = all.map(({ _id, epoch, owner }) => ({
       q: { _id, epoch, owner },
-      u: { $set: { owner: id, heir: "", session, epoch: epoch + 1 } },
+      u: { $set: { owner: id, heir: "", session: sessionOf(_id), epoch: epoch + 1 } },
     }));
     try {
       await db.command({

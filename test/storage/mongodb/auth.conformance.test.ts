@@ -1,42 +1,18 @@
-import { randomUUID } from "node:crypto";
-import { after, before, beforeEach, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { AuthRepository } from "../../../src/auth/repository.ts";
 import { createAuthRepository } from "../../../src/storage/mongodb/auth-repository.ts";
-import {
-  authCollections,
-  ensureAuthCollections,
-} from "../../../src/storage/mongodb/auth-schema.ts";
+import { ensureAuthCollections } from "../../../src/storage/mongodb/auth-schema.ts";
 import { type MongoDatabase, openDatabase } from "../../../src/storage/mongodb/database.ts";
 import { authSuite } from "../../conformance/auth/suite.ts";
 import type { StorageUnderTest } from "../../conformance/cases.ts";
-
-const SERVER = process.env["USHER_TEST_MONGODB_URL"] ?? "mongodb://127.0.0.1:27311/?replicaSet=rs0";
-
-const url = new URL(SERVER);
-url.pathname = `/usher-test-${randomUUID()}`;
-let keeper: MongoDatabase;
-
-before(async () => {
-  keeper = await openDatabase(url.href);
-  await ensureAuthCollections(keeper.db);
-});
-
-// To make a database takes longer than any case; an empty one is as good.
-beforeEach(async () => {
-  const collections = Object.values(authCollections(keeper.db));
-  await Promise.all(collections.map((collection) => collection.deleteMany({})));
-});
-
-after(async () => {
-  await keeper.db.dropDatabase();
-  await keeper.close();
-});
+import { withoutMongodb } from "../../support/mongod.ts";
+import { testDatabase } from "../../support/mongodb.ts";
 
 for (const [topic, cases] of Object.entries(authSuite)) {
   describe(`AuthRepository on MongoDB, ${topic}`, () => {
     for (const [words, run] of Object.entries(cases)) {
-      test(words, async (t) => {
-        const storage = mongoAt(url.href);
+      test(words, { skip: withoutMongodb }, async (t) => {
+        const storage = mongoAt(await testDatabase(t));
         t.after(() => storage.close());
         await run(storage);
       });
@@ -44,12 +20,12 @@ for (const [topic, cases] of Object.entries(authSuite)) {
   });
 }
 
-function mongoAt(address: string): StorageUnderTest<AuthRepository> {
+function mongoAt(url: string): StorageUnderTest<AuthRepository> {
   let database: MongoDatabase | undefined;
   return {
     name: "mongodb",
     async open() {
-      database = await openDatabase(address);
+      database = await openDatabase(url);
       // As at every start: what is there already stays as it is.
       await ensureAuthCollections(database.db);
       return createAuthRepository(database);

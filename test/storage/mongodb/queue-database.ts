@@ -41,7 +41,7 @@ export async function startInstance(
     owner: id,
     ...(patienceMs !== undefined && { patienceMs }),
   });
-  const registry = createShardRegistry(database.db, { id, session: stores.session });
+  const registry = createShardRegistry(database.db, { id, sessionOf: stores.sessionOf });
   const lost: number[] = [];
   t.after(async () => {
     await stores.close();

@@ -34,7 +34,7 @@ function mongoAt(url: string): StorageUnderTest<QueueStore> {
       database = await openDatabase(url);
       const owner = `instance ${epoch}`;
       stores = createShardStores(database, { owner });
-      const registry = createShardRegistry(database.db, { id: owner, session: stores.session });
+      const registry = createShardRegistry(database.db, { id: owner, sessionOf: stores.sessionOf });
       epoch = (await registry.claim([{ shard: SHARD, epoch }])).get(SHARD) ?? -1;
       return stores.store(SHARD, epoch, () => {});
     },

@@ -13,7 +13,7 @@ import { changes, task } from "../../conformance/queue/fixtures.ts";
 const [url = "", id = "", work = "", command = ""] = process.argv.slice(2);
 const database = await openDatabase(url);
 const stores = createShardStores(database, { owner: id });
-const registry = createShardRegistry(database.db, { id, session: stores.session });
+const registry = createShardRegistry(database.db, { id, sessionOf: stores.sessionOf });
 // Its life is over as it begins, so that nobody has to wait for that.
 await registry.join("host:1", 0);
 

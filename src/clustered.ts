@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { keyStoreOf } from "./auth/sealing-keys.ts";
+import type { Backend, BackendParts } from "./backend.ts";
+import { createCluster } from "./cluster/cluster.ts";
+import type { StorageAddress } from "./config/forms.ts";
+import type { Config } from "./config.ts";
+import { createAuthRepository } from "./storage/mongodb/auth-repository.ts";
+import { ensureAuthCollections } from "./storage/mongodb/auth-schema.ts";
+import { openDatabase } from "./storage/mongodb/database.ts";
+import { ensureQueueCollections } from "./storage/mongodb/queue-schema.ts";
+import { createShardStores } from "./storage/mongodb/queue-store.ts";
+import { createShardRegistry } from "./storage/mongodb/shard-registry.ts";
+
+type Url = Extract<StorageAddress, { kind: "mongodb" }>;
+
+/** One instance of several that share a MongoDB. Rejects with StorageOpenError. */
+export async function openClustered(
+  { url }: Url,
+  config: Config,
+  { log, clock }: BackendParts,
+): Promise<Backend> {
+  await using opening = new AsyncDisposableStack();
+  const database = await openDatabase(url);
+  opening.defer(() => database.close());
+  await Promise.all([ensureQueueCollections(database.db), ensureAuthCollections(database.db)]);
+  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
+  const id = randomUUID();
+  const stores = createShardStores(database, { owner: id });
+  opening.defer(() => stores.close());
+  const cluster = createCluster({
+    registry: createShardRegistry(database.db, { id, session: stores.session }),
+    openStore: (shard, epoch, lost) => stores.store(shard, epoch, lost),
+    lifeMs: config.cluster.life,
+    clock,
+    log,
+    limits: { maxTaskBytes, cacheBytes },
+  });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= cluster.stop();
+    return stopping;
+  };
+  opening.defer(stop);
+
+  const open = opening.move();
+  return {
+    repository: createAuthRepository(database),
+    keys: keyStoreOf(config.auth.sealingKeys ?? []),
+    queue: cluster.queue,
+    cluster: cluster.cluster,
+    tubes: cluster.tubes,
+    async probe() {
+      await database.ping();
+      cluster.check();
+    },
+    start: (grpcAddress) => cluster.start(config.cluster.advertise ?? reachable(grpcAddress)),
+    drain() {
+      // The others are to have the shards soon, whatever calls still run here.
+      cluster.drain();
+      void stop();
+    },
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}
+
+/** What listens on every address is reached by the name of the machine. */
+function reachable(address: string): string {
+  const port = address.slice(address.lastIndexOf(":") + 1);
+  return /^(0\.0\.0\.0|\[::\]):/.test(address) ? `${hostname()}:${port}` : address;
+}
