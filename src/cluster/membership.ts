@@ -31,6 +31,8 @@ export class Membership {
   #address = "";
   /** By performance.now(), which goes on while the process is stopped. */
   #aliveUntil = 0;
+  /** Until then those who have not beaten may only have been cut off as this instance was. */
+  #claimAfter = 0;
   #owners = new Map<number, InstanceRecord>();
   #others: readonly InstanceRecord[] = [];
   /** Since when shards are without a living owner. */
@@ -192,8 +194,11 @@ export class Membership {
 
   #prolong(sentAt: number): void {
     const lapsed = !this.isAlive;
+    const isFirst = this.#aliveUntil === 0;
     this.#aliveUntil = sentAt + this.#lifeMs * LIFE_MARGIN;
-    if (!lapsed) return;
+    if (!lapsed || isFirst) return;
+    // The database was away for all, or this instance was: the others have a life to come back in.
+    this.#claimAfter = performance.now() + this.#lifeMs;
     this.#local.resume();
     this.#wakeAll();
   }
@@ -238,7 +243,10 @@ export class Membership {
     const overdue = new Set(
       [...this.#orphans].filter(([, since]) => since < overdueBefore).map(([shard]) => shard),
     );
-    const claims = claimsOf(view, id, overdue);
+    const owners = new Map(view.shards.map(({ shard, owner }) => [shard, owner]));
+    const claims = claimsOf(view, id, overdue).filter(
+      ({ shard }) => performance.now() > this.#claimAfter || (owners.get(shard) ?? "") === "",
+    );
     const kept = new Set(
       this.#local.all().flatMap(({ shard, engine }) => (engine.isKept ? [] : [shard])),
     );
