@@ -10,7 +10,9 @@ import { ensureAuthCollections } from "./storage/mongodb/auth-schema.ts";
 import { openDatabase } from "./storage/mongodb/database.ts";
 import { ensureQueueCollections } from "./storage/mongodb/queue-schema.ts";
 import { createShardStores } from "./storage/mongodb/queue-store.ts";
+import { LARGEST_TASK } from "./storage/mongodb/queue-writes.ts";
 import { createShardRegistry } from "./storage/mongodb/shard-registry.ts";
+import { StorageOpenError } from "./storage/open-error.ts";
 
 type Url = Extract<StorageAddress, { kind: "mongodb" }>;
 
@@ -20,11 +22,16 @@ export async function openClustered(
   config: Config,
   { log, clock }: BackendParts,
 ): Promise<Backend> {
+  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
+  if (maxTaskBytes > LARGEST_TASK) {
+    throw new StorageOpenError(
+      `queue.max_task_size is ${maxTaskBytes} bytes, and MongoDB takes no task of more than ${LARGEST_TASK}`,
+    );
+  }
   await using opening = new AsyncDisposableStack();
   const database = await openDatabase(url);
   opening.defer(() => database.close());
   await Promise.all([ensureQueueCollections(database.db), ensureAuthCollections(database.db)]);
-  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
   const id = randomUUID();
   const stores = createShardStores(database, { owner: id });
   opening.defer(() => stores.close());
