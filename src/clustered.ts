@@ -8,6 +8,7 @@ import type { Config } from "./config.ts";
 import { createAuthRepository } from "./storage/mongodb/auth-repository.ts";
 import { ensureAuthCollections } from "./storage/mongodb/auth-schema.ts";
 import { openDatabase } from "./storage/mongodb/database.ts";
+import { refuseUnfinishedMove } from "./storage/mongodb/move-target.ts";
 import { ensureQueueCollections } from "./storage/mongodb/queue-schema.ts";
 import { createShardStores } from "./storage/mongodb/queue-store.ts";
 import { LARGEST_TASK } from "./storage/mongodb/queue-writes.ts";
@@ -32,6 +33,7 @@ export async function openClustered(
   const database = await openDatabase(url);
   opening.defer(() => database.close());
   await Promise.all([ensureQueueCollections(database.db), ensureAuthCollections(database.db)]);
+  await refuseUnfinishedMove(database.db);
   const id = randomUUID();
   const stores = createShardStores(database, { owner: id });
   opening.defer(() => stores.close());
@@ -61,7 +63,11 @@ export async function openClustered(
       await database.ping();
       cluster.check();
     },
-    start: (grpcAddress) => cluster.start(config.cluster.advertise ?? reachable(grpcAddress)),
+    async start(grpcAddress) {
+      await cluster.start(config.cluster.advertise ?? reachable(grpcAddress));
+      // A move that began meanwhile has seen this instance and given up, or is seen here.
+      await refuseUnfinishedMove(database.db);
+    },
     drain() {
       // The others are to have the shards soon, whatever calls still run here.
       cluster.drain();
