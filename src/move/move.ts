@@ -64,7 +64,7 @@ export async function move({ folder, url, sealingKeys, say }: MoveOptions): Prom
   const id = randomUUID();
   const stores = createShardStores(target, { owner: id });
   open.defer(() => stores.close());
-  const registry = createShardRegistry(target.db, { id, session: stores.session });
+  const registry = createShardRegistry(target.db, { id, sessionOf: stores.sessionOf });
   const mark = new MoveTarget(target.db, { source: sourceId(keys), id });
   const life = new MoveLife(registry);
   const finished = await mark.look(PATIENCE_MS);
