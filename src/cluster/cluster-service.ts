@@ -16,8 +16,8 @@ export function createClusterService(
       return { ttl: durationFromMs(ttlMs), expireTime: timestampFromMs(expiresAt) };
     },
 
-    endSession({ session }) {
-      sessions.endHere(session);
+    async endSession({ session }) {
+      await sessions.endHere(session);
       return {};
     },
 

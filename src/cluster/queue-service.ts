@@ -6,7 +6,7 @@ import { answerBatch, produce } from "../queue/handlers/streams.ts";
 import { undelivered } from "../undelivered.ts";
 import { listTubes, statistics } from "./every-shard.ts";
 import { giveBack } from "./give-back.ts";
-import type { Router } from "./router.ts";
+import { isForwarded, type Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { shardOfToken, shardOfTube } from "./shards.ts";
 import { settleByShards } from "./split-batches.ts";
@@ -101,13 +101,13 @@ export function createClusterQueueService(
         request,
         context,
       ),
-    closeSession: (request, context) =>
-      router.unary(
-        shardOfToken(request.session) ?? anyShard(router),
-        method.closeSession,
-        request,
-        context,
-      ),
+    async closeSession(request, context) {
+      const { session } = request;
+      const shard = shardOfToken(session) ?? anyShard(router);
+      const answer = await router.unary(shard, method.closeSession, request, context);
+      if (!isForwarded(context)) await sessions.endEverywhere(session);
+      return answer;
+    },
 
     work: (requests, context) => work(router, sessions, requests, context),
     produce: (requests, context) =>

@@ -90,6 +90,13 @@ export class Router {
     }
   }
 
+  /** What a caller of a stream is told: of a shard that has moved, to open another stream. */
+  endOfStream(error: unknown, context: HandlerContext): unknown {
+    if (!isMoved(error)) return error;
+    if (this.membership.isStopping) return new UsherError("SHUTTING_DOWN");
+    return isForwarded(context) ? error : new UsherError("SHARD_UNAVAILABLE", { cause: error });
+  }
+
   /** Who has the shard, waiting as long as the call may. */
   ownerOf(shard: number, context: HandlerContext, began = performance.now()): Promise<Owner> {
     const timeoutMs = patience(context) - (performance.now() - began);
@@ -139,11 +146,6 @@ export function isForwarded(context: HandlerContext): boolean {
 /** Nothing was done, because the shard has another owner. */
 export function isMoved(error: unknown): boolean {
   return error instanceof UsherError && error.reason === "NOT_OWNER";
-}
-
-/** What a caller of a stream is told of a shard that has moved: it opens another one. */
-export function asUnavailable(error: unknown): unknown {
-  return isMoved(error) ? new UsherError("SHARD_UNAVAILABLE", { cause: error }) : error;
 }
 
 /** It took longer than a call may that has no deadline of its own. */

@@ -54,18 +54,27 @@ export class SessionRouting implements SessionHomes {
   }
 
   ended(id: string): void {
-    this.endHere(id);
-    for (const other of this.#router.membership.others) {
-      this.#router.peers
-        .unary(other, ClusterService.method.endSession, { session: id }, { timeoutMs: ANSWER_MS })
-        // It asks by itself before long.
-        .catch((error) => this.#log.debug({ err: error }, "an instance was not told of a session"));
+    void this.endEverywhere(id);
+  }
+
+  /**
+   * Tells everyone that a session is over; resolves when its leases are released, or after a while
+   * where someone does not answer: who was not told asks by itself before long.
+   */
+  async endEverywhere(id: string): Promise<void> {
+    const { membership, peers } = this.#router;
+    const options = { timeoutMs: ANSWER_MS };
+    const told = membership.others.map((other) =>
+      peers.unary(other, ClusterService.method.endSession, { session: id }, options),
+    );
+    for (const { status, ...rest } of await Promise.allSettled([this.endHere(id), ...told])) {
+      if (status === "rejected") this.#log.debug(rest, "an instance was not told of a session");
     }
   }
 
   /** Releases what a session that is over holds in shards of this instance. */
-  endHere(id: string): void {
-    for (const { engine } of this.#router.local.all()) engine.endForeignSession(id);
+  async endHere(id: string): Promise<void> {
+    await Promise.all(this.#router.local.all().map(({ engine }) => engine.endForeignSession(id)));
   }
 
   /** For another instance that asks: a session whose home is here. */

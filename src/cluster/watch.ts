@@ -3,7 +3,7 @@ import type { HandlerContext } from "@connectrpc/connect";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import type { WatchRequest, WatchResponseSchema } from "../../gen/usher/queue/v1/stream_pb.ts";
 import { UsherError } from "../errors.ts";
-import { asUnavailable, isForwarded, type Router } from "./router.ts";
+import { isForwarded, type Router } from "./router.ts";
 import { shardOfTube } from "./shards.ts";
 
 /** The changes of a tube's tasks, from its owner; the stream ends with SHARD_UNAVAILABLE if it moves. */
@@ -29,6 +29,6 @@ export async function* watch(
       });
     }
   } catch (error) {
-    throw isForwarded(context) ? error : asUnavailable(error);
+    throw router.endOfStream(error, context);
   }
 }

@@ -11,7 +11,7 @@ import { invalid, UsherError } from "../errors.ts";
 import { batch, countUpTo, sessionId, tubeName } from "../queue/handlers/requests.ts";
 import { DEFAULT_PREFETCH } from "../queue/handlers/streams.ts";
 import { MAX_BATCH } from "../queue/limits.ts";
-import { asUnavailable, isForwarded, type Router } from "./router.ts";
+import { isForwarded, type Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { shardOfTube } from "./shards.ts";
 import { SharedWork } from "./shared-work.ts";
@@ -48,7 +48,7 @@ export async function* work(
     }
     yield* shared.answer({ [Symbol.asyncIterator]: () => iterator });
   } catch (error) {
-    throw isForwarded(context) ? error : asUnavailable(error);
+    throw router.endOfStream(error, context);
   }
 }
 

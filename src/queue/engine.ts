@@ -242,8 +242,10 @@ export class QueueEngine {
     return this.#sessions.renew(id);
   }
 
-  closeSession(id: string): void {
+  /** Ends a session. Throws SESSION_NOT_FOUND at once. */
+  closeSession(id: string): Promise<void> {
     this.#sessions.close(id);
+    return this.#released();
   }
 
   /** A session of another shard, which has just been renewed there, is used here. */
@@ -251,9 +253,9 @@ export class QueueEngine {
     this.#sessions.adopt(session);
   }
 
-  /** Ends a session of another shard that is over there. */
-  endForeignSession(id: string): void {
-    this.#sessions.endForeign(id);
+  /** Ends a session of another shard that is over there, if it is used here. */
+  async endForeignSession(id: string): Promise<void> {
+    if (this.#sessions.endForeign(id)) await this.#released();
   }
 
   /** A session of this shard, renewed if it is used elsewhere. Throws SESSION_NOT_FOUND. */
@@ -300,6 +302,11 @@ export class QueueEngine {
   /** Begins to watch a tube, until the watcher's `end` is called. Throws TUBE_NOT_FOUND. */
   watch(name: string, includePayload: boolean): Watcher {
     return new Watcher(includePayload, this.#core.tube(name).watchers);
+  }
+
+  /** Resolves when leases that have just ended are released, or will be: that is tried again. */
+  #released(): Promise<void> {
+    return this.#core.commit().catch(() => {});
   }
 
   #taskDue(slot: number): void {

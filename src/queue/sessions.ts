@@ -93,10 +93,12 @@ export class Sessions {
     else known.expiresAt = Math.max(known.expiresAt, record.expiresAt);
   }
 
-  /** Ends a session that is over at its home, and releases its leases here. */
-  endForeign(id: string): void {
+  /** Ends a session that is over at its home, and releases its leases. Answers whether it was here. */
+  endForeign(id: string): boolean {
     const session = this.#sessions.get(id);
-    if (session !== undefined && !this.#isOwn(id)) this.#end(session);
+    if (session === undefined || this.#isOwn(id)) return false;
+    this.#end(session);
+    return true;
   }
 
   enter(session: Session, user: SessionUser): void {

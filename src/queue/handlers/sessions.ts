@@ -31,8 +31,8 @@ export function sessionHandlers({ engine }: QueueHandlerOptions): SessionHandler
       return { session: sessionMessage(engine.renewSession(given(request.session))) };
     },
 
-    closeSession(request) {
-      engine.closeSession(given(request.session));
+    async closeSession(request) {
+      await engine.closeSession(given(request.session));
       return {};
     },
   };
