@@ -127,7 +127,7 @@ describe("settings", () => {
       stderr,
       [
         "usher: USHER_NOPE: no such setting",
-        'usher: USHER_STORAGE: found "x"; allowed: sqlite:<folder>',
+        'usher: USHER_STORAGE: found "x"; allowed: sqlite:<folder>, or a mongodb:// or mongodb+srv:// URL',
         'usher: log_level (line 1): found "loud"; allowed: one of debug, info, warn, error',
         "",
       ].join("\n"),
