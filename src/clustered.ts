@@ -29,7 +29,7 @@ export async function openClustered(
   const stores = createShardStores(database, { owner: id });
   opening.defer(() => stores.close());
   const cluster = createCluster({
-    registry: createShardRegistry(database.db, { id, session: stores.session }),
+    registry: createShardRegistry(database.db, { id, sessionOf: stores.sessionOf }),
     openStore: (shard, epoch, lost) => stores.store(shard, epoch, lost),
     lifeMs: config.cluster.life,
     clock,

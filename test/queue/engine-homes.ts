@@ -73,7 +73,7 @@ async function mongodbHome(t: TestContext): Promise<EngineHome> {
       const id = randomUUID();
       stores = createShardStores(database, { owner: id });
       // It has not joined, so that the next life may claim the shard at any time.
-      const registry = createShardRegistry(database.db, { id, session: stores.session });
+      const registry = createShardRegistry(database.db, { id, sessionOf: stores.sessionOf });
       const claimed = (await registry.claim([{ shard: SHARD, epoch }])).get(SHARD);
       if (claimed === undefined) throw new Error("the shard cannot be claimed");
       epoch = claimed;

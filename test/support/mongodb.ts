@@ -2,7 +2,7 @@ import { after, type TestContext } from "node:test";
 import { type Db, MongoClient } from "mongodb";
 import { testServer } from "./mongod.ts";
 
-/** How long the emptying of one collection may take before another database is taken. */
+/** How long the emptying may take before another database is taken. */
 const EMPTY_MS = 2_000;
 
 /** The URL of an empty database for one test; whoever opens it closes it before the test ends. */
@@ -69,7 +69,7 @@ async function empties(db: Db): Promise<boolean> {
   try {
     const collections = await db.collections();
     await Promise.all(
-      collections.map((collection) => collection.deleteMany({}, { timeoutMS: EMPTY_MS })),
+      collections.map((collection) => collection.deleteMany({}, { maxTimeMS: EMPTY_MS })),
     );
     return true;
   } catch {

@@ -6,12 +6,12 @@ import { insertMail } from "./auth-mail.ts";
 import { insertRevocations, type NewRevocation } from "./auth-revocations.ts";
 import { type AuthCollections, authCollections } from "./auth-schema.ts";
 import { createTurns } from "./auth-turns.ts";
-import { type MongoDatabase, toUsherError } from "./database.ts";
+import type { MongoDatabase } from "./database.ts";
 
 /** Where reads find what they read: every operation is handed these options. */
 export interface AuthReader {
   readonly in: AuthCollections;
-  readonly options: { readonly session: ClientSession } | { readonly timeoutMS: number };
+  readonly options: { readonly session?: ClientSession };
 }
 
 /** A transaction under way. What is collected here is written at its end, each kind at once. */
@@ -35,7 +35,6 @@ export interface AuthTransactions {
   alone<T>(work: (reader: AuthReader) => Promise<T>): Promise<T>;
 }
 
-const ALONE_MS = 10_000;
 const DUPLICATE_KEY = 11_000;
 /** How often a step may meet a key that others took since it looked. */
 const MOST_DUPLICATES = 10;
@@ -71,13 +70,7 @@ export function createAuthTransactions(database: MongoDatabase): AuthTransaction
   return {
     step: (work, turns = []) => inTurn(turns, () => run(work)),
 
-    async alone(work) {
-      try {
-        return await work({ in: collections, options: { timeoutMS: ALONE_MS } });
-      } catch (error) {
-        throw toUsherError(error);
-      }
-    },
+    alone: (work) => database.operation(() => work({ in: collections, options: {} })),
   };
 }
 

@@ -10,9 +10,11 @@ export interface MongoDatabase {
    * Runs `work` in one transaction, all of it or none, durable on a majority of the members when
    * the promise resolves. `work` may run more than once, and must hand the session to every
    * operation. Rejects with what `work` throws, and STORAGE_UNAVAILABLE where MongoDB does not
-   * answer in time or refuses.
+   * answer in time or refuses. What was not answered in time may still come to be.
    */
   transaction<T>(work: (session: ClientSession) => Promise<T>): Promise<T>;
+  /** Runs an operation that needs no transaction; rejects as `transaction` does. */
+  operation<T>(work: () => Promise<T>): Promise<T>;
   /** Rejects with STORAGE_UNAVAILABLE if the primary does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -23,6 +25,8 @@ const DEFAULT_NAME = "usher";
 const SELECT_MS = 5_000;
 /** How long one step may take altogether, its repetitions included. */
 const STEP_MS = 10_000;
+/** How long a connection may be silent while an answer is due. */
+const SILENT_MS = 10_000;
 
 /**
  * Connects to `mongodb://...`; the path names the database, `usher` without one.
@@ -35,6 +39,7 @@ export async function openDatabase(url: string): Promise<MongoDatabase> {
       appName: "usher",
       serverSelectionTimeoutMS: SELECT_MS,
       connectTimeoutMS: SELECT_MS,
+      socketTimeoutMS: SILENT_MS,
       readPreference: ReadPreference.primary,
       readConcern: { level: "majority" },
       writeConcern: { w: "majority", journal: true },
@@ -65,25 +70,26 @@ export async function openDatabase(url: string): Promise<MongoDatabase> {
   return {
     client,
     db,
-    async transaction(work) {
-      try {
-        return await client.withSession((session) =>
-          session.withTransaction(work, {
+    transaction(work) {
+      // The driver would repeat for two minutes; its own `timeoutMS` has no effect any more.
+      const lastStart = performance.now() + STEP_MS;
+      const transacted = client.withSession((session) =>
+        session.withTransaction(
+          () => {
+            if (performance.now() > lastStart) throw tooLate();
+            return work(session);
+          },
+          {
             readConcern: { level: "snapshot" },
             writeConcern: { w: "majority", journal: true },
-            timeoutMS: STEP_MS,
-          }),
-        );
-      } catch (error) {
-        throw toUsherError(error);
-      }
+          },
+        ),
+      );
+      return inTime(transacted, STEP_MS);
     },
+    operation: (work) => inTime(work(), STEP_MS),
     async ping() {
-      try {
-        await db.command({ ping: 1 }, { timeoutMS: SELECT_MS });
-      } catch (error) {
-        throw toUsherError(error);
-      }
+      await inTime(db.command({ ping: 1 }), SELECT_MS);
     },
     close: () => client.close(),
   };
@@ -106,4 +112,22 @@ function nameIn(client: MongoClient): string {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** Waits for the driver no longer than this, and turns its errors into Usher's. */
+async function inTime<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(tooLate()), limitMs);
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    throw toUsherError(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tooLate(): UsherError {
+  const cause = new Error("MongoDB did not answer in time");
+  return new UsherError("STORAGE_UNAVAILABLE", { cause, retryAfterMs: 1_000 });
 }
