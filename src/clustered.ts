@@ -8,9 +8,12 @@ import type { Config } from "./config.ts";
 import { createAuthRepository } from "./storage/mongodb/auth-repository.ts";
 import { ensureAuthCollections } from "./storage/mongodb/auth-schema.ts";
 import { openDatabase } from "./storage/mongodb/database.ts";
+import { refuseUnfinishedMove } from "./storage/mongodb/move-target.ts";
 import { ensureQueueCollections } from "./storage/mongodb/queue-schema.ts";
 import { createShardStores } from "./storage/mongodb/queue-store.ts";
+import { LARGEST_TASK } from "./storage/mongodb/queue-writes.ts";
 import { createShardRegistry } from "./storage/mongodb/shard-registry.ts";
+import { StorageOpenError } from "./storage/open-error.ts";
 
 type Url = Extract<StorageAddress, { kind: "mongodb" }>;
 
@@ -20,11 +23,17 @@ export async function openClustered(
   config: Config,
   { log, clock }: BackendParts,
 ): Promise<Backend> {
+  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
+  if (maxTaskBytes > LARGEST_TASK) {
+    throw new StorageOpenError(
+      `queue.max_task_size is ${maxTaskBytes} bytes, and MongoDB takes no task of more than ${LARGEST_TASK}`,
+    );
+  }
   await using opening = new AsyncDisposableStack();
   const database = await openDatabase(url);
   opening.defer(() => database.close());
   await Promise.all([ensureQueueCollections(database.db), ensureAuthCollections(database.db)]);
-  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
+  await refuseUnfinishedMove(database.db);
   const id = randomUUID();
   const stores = createShardStores(database, { owner: id });
   opening.defer(() => stores.close());
@@ -54,7 +63,11 @@ export async function openClustered(
       await database.ping();
       cluster.check();
     },
-    start: (grpcAddress) => cluster.start(config.cluster.advertise ?? reachable(grpcAddress)),
+    async start(grpcAddress) {
+      await cluster.start(config.cluster.advertise ?? reachable(grpcAddress));
+      // A move that began meanwhile has seen this instance and given up, or is seen here.
+      await refuseUnfinishedMove(database.db);
+    },
     drain() {
       // The others are to have the shards soon, whatever calls still run here.
       cluster.drain();

@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
 import { systemClock } from "./clock.ts";
-import { CONFIG_VARIABLE } from "./config/environment.ts";
+import { CONFIG_VARIABLE, MOVE_TO_VARIABLE } from "./config/environment.ts";
 import { isLoopback } from "./config/forms.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { runDemo } from "./demo/demo.ts";
+import { UsherError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { createLogger } from "./logger.ts";
 import { MailTubeError } from "./mail-queue.ts";
+import { move } from "./move/move.ts";
 import { ListenError } from "./server/listen.ts";
 import { StorageOpenError } from "./storage/open-error.ts";
 import { type RunningUsher, startUsher } from "./usher.ts";
@@ -22,11 +24,17 @@ const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON
 Commands:
   serve      start the server (the default); SIGTERM or Ctrl-C stops it in good order
   demo       walk sign-in and a queue in one terminal, on a database that is thrown away
+  move       copy a stopped server's data from SQLite to MongoDB (docs/move.md)
   version    print the version
   help       print this
 
 Flags of serve:
   --config FILE   a YAML file of settings; ${CONFIG_VARIABLE} may name it instead
+
+Flags of move, which needs auth.sealing_keys of the servers on MongoDB as well:
+  --from sqlite:FOLDER    where the data is
+  --to mongodb://...      an empty database; ${MOVE_TO_VARIABLE} may name it instead
+  --config FILE           as for serve
 
 Every setting, in the file or as a variable: docs/settings.md
 `;
@@ -39,6 +47,8 @@ const STUCK_MS = 5_000;
 
 interface Flags {
   readonly config?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
 }
 
 type Command = (flags: Flags) => number | Promise<number>;
@@ -50,6 +60,7 @@ const commands = {
     await runDemo((line) => process.stdout.write(`${line}\n`));
     return 0;
   },
+  move: moveData,
   version() {
     process.stdout.write(`${packageJson.version}\n`);
     return 0;
@@ -69,6 +80,8 @@ async function main(args: string[]): Promise<number> {
       allowPositionals: true,
       options: {
         config: { type: "string" },
+        from: { type: "string" },
+        to: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },
@@ -82,7 +95,10 @@ async function main(args: string[]): Promise<number> {
   const command: Command | undefined = new Map(Object.entries(commands)).get(name);
   if (command === undefined) return misused(`There is no command ${JSON.stringify(name)}`);
   if (extra !== undefined) return misused(`${name} takes no ${JSON.stringify(extra)}`);
-  if (flags.config !== undefined && command !== serve) return misused(`${name} takes no --config`);
+  for (const flag of ["config", "from", "to"] as const) {
+    const known = command === moveData || (command === serve && flag === "config");
+    if (flags[flag] !== undefined && !known) return misused(`${name} takes no --${flag}`);
+  }
   return command(flags);
 }
 
@@ -126,10 +142,37 @@ async function serve(flags: Flags): Promise<number> {
   return stop(usher, config.shutdownGrace, log);
 }
 
-function readConfig(flags: Flags): ReturnType<typeof parseConfig> {
+/** Copies the data of a stopped server to MongoDB. No line has the target's URL. */
+async function moveData(flags: Flags): Promise<number> {
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const folder = /^sqlite:(.+)$/.exec(flags.from ?? "")?.[1];
+  if (folder === undefined) return misused("move needs --from sqlite:FOLDER");
+  const to = flags.to ?? process.env[MOVE_TO_VARIABLE] ?? "";
+  if (!/^mongodb(\+srv)?:/.test(to)) {
+    return misused(`move needs --to mongodb://... or ${MOVE_TO_VARIABLE}`);
+  }
+  // The settings as the servers on the target have them, their sealing keys above all.
+  const parsed = readConfig(flags, { ...process.env, USHER_STORAGE: to });
+  if ("faults" in parsed) {
+    for (const fault of parsed.faults) say(`usher: ${fault.replace(/^USHER_STORAGE/, "--to")}`);
+    return 1;
+  }
+  const { storage, auth } = parsed.config;
+  if (storage.kind !== "mongodb") return misused("move needs --to mongodb://...");
+  try {
+    const { url } = storage;
+    return (await move({ folder, url, sealingKeys: auth.sealingKeys ?? [], say })) ? 0 : 1;
+  } catch (error) {
+    const cause = error instanceof UsherError && error.cause ? `: ${messageOf(error.cause)}` : "";
+    say(`usher: ${`${messageOf(error)}${cause}`.replaceAll("\n", " ")}`);
+    return 1;
+  }
+}
+
+function readConfig(flags: Flags, env = process.env): ReturnType<typeof parseConfig> {
   const name = flags.config ?? (process.env[CONFIG_VARIABLE] || undefined);
   const sources = {
-    env: process.env,
+    env,
     readSecretFile: (path: string) => readFileSync(path, "utf8"),
   };
   if (name === undefined) return parseConfig(sources);

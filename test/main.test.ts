@@ -85,7 +85,14 @@ describe("the command line", () => {
     test(`${args.join(" ")} tells of every command and exits 0`, async (t) => {
       const { code, stdout, stderr } = await usher(t, args).ended;
       assert.deepEqual([code, stderr], [0, ""]);
-      for (const name of ["serve", "version", "help", "--config FILE", "docs/settings.md"]) {
+      for (const name of [
+        "serve",
+        "move",
+        "version",
+        "help",
+        "--config FILE",
+        "docs/settings.md",
+      ]) {
         assert.ok(stdout.includes(name), name);
       }
     });
@@ -106,6 +113,9 @@ describe("the command line", () => {
     [["serve", "twice"], 'serve takes no "twice"'],
     [["serve", "--config"], "Option '--config <value>' argument missing"],
     [["version", "--config", "x"], "version takes no --config"],
+    [["serve", "--to", "mongodb://a/b"], "serve takes no --to"],
+    [["move"], "move needs --from sqlite:FOLDER"],
+    [["move", "--from", "sqlite:x"], "move needs --to mongodb://... or USHER_MOVE_TO"],
   ];
   for (const [args, line] of misuses) {
     test(`${args.join(" ")} is told in one line and exits 2`, async (t) => {

@@ -9,7 +9,7 @@ interface Owner {
 
 /** Tied to the account, so that a copy in another account's record does not open. */
 export function sealCredentials(sealer: Sealer, owner: Owner, credentials: Credentials): string {
-  return sealer.seal(JSON.stringify(credentials), contextOf(owner));
+  return sealer.seal(JSON.stringify(credentials), credentialsContext(owner));
 }
 
 /** Undefined if the key that sealed them is gone. */
@@ -17,10 +17,10 @@ export function openCredentials(
   sealer: Sealer,
   owner: Owner & { readonly sealedCredentials: string },
 ): Credentials | undefined {
-  const opened = sealer.open(owner.sealedCredentials, contextOf(owner));
+  const opened = sealer.open(owner.sealedCredentials, credentialsContext(owner));
   return opened === undefined ? undefined : (JSON.parse(opened) as Credentials);
 }
 
-function contextOf({ provider, socialId }: Owner): readonly string[] {
+export function credentialsContext({ provider, socialId }: Owner): readonly string[] {
   return ["social account", provider, socialId];
 }

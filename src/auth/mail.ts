@@ -42,7 +42,7 @@ export function createMailWriter(
   return {
     write(mail, expireTime) {
       const id = randomUUIDv7();
-      return { id, sealed: sealer.seal(JSON.stringify(mail), contextOf(id)), expireTime };
+      return { id, sealed: sealer.seal(JSON.stringify(mail), mailContext(id)), expireTime };
     },
     sent,
     returnCodes,
@@ -51,10 +51,10 @@ export function createMailWriter(
 
 /** The mail as it was written; undefined if its key is gone. */
 export function openMail(sealer: Sealer, { id, sealed }: NewMail): Mail | undefined {
-  const text = sealer.open(sealed, contextOf(id));
+  const text = sealer.open(sealed, mailContext(id));
   return text === undefined ? undefined : (JSON.parse(text) as Mail);
 }
 
-function contextOf(id: string): string[] {
+export function mailContext(id: string): string[] {
   return ["mail", id];
 }

@@ -70,7 +70,7 @@ function useTimeOfNext(newest: SigningKey | undefined, now: number): number | un
 function readKeys(keys: readonly SigningKey[], sealer: Sealer, now: number): KeyRing | undefined {
   const current = keys.findLast(({ useTime }) => useTime <= now) ?? keys[0];
   if (current === undefined) return undefined;
-  const opened = sealer.open(current.sealedPrivateKey, contextOf(current.id));
+  const opened = sealer.open(current.sealedPrivateKey, signingKeyContext(current.id));
   if (opened === undefined) return undefined;
   const privateKey = createPrivateKey({ key: JSON.parse(opened) as JWK, format: "jwk" });
   const listed = keys
@@ -91,10 +91,15 @@ async function newSigningKey(sealer: Sealer, useTime: number): Promise<SigningKe
   const id = await calculateJwkThumbprint(bare);
   const publicKey = JSON.stringify({ ...bare, kid: id, alg: ALGORITHM, use: "sig" });
   const privateKey = JSON.stringify(await exportJWK(pair.privateKey));
-  return { id, publicKey, sealedPrivateKey: sealer.seal(privateKey, contextOf(id)), useTime };
+  return {
+    id,
+    publicKey,
+    sealedPrivateKey: sealer.seal(privateKey, signingKeyContext(id)),
+    useTime,
+  };
 }
 
 /** What a sealed key is tied to. */
-function contextOf(id: string): readonly string[] {
+export function signingKeyContext(id: string): readonly string[] {
   return ["signing key", id];
 }

@@ -31,6 +31,8 @@ export class Membership {
   #address = "";
   /** By performance.now(), which goes on while the process is stopped. */
   #aliveUntil = 0;
+  /** Until then those who have not beaten may only have been cut off as this instance was. */
+  #claimAfter = 0;
   #owners = new Map<number, InstanceRecord>();
   #others: readonly InstanceRecord[] = [];
   /** Since when shards are without a living owner. */
@@ -192,8 +194,11 @@ export class Membership {
 
   #prolong(sentAt: number): void {
     const lapsed = !this.isAlive;
+    const isFirst = this.#aliveUntil === 0;
     this.#aliveUntil = sentAt + this.#lifeMs * LIFE_MARGIN;
-    if (!lapsed) return;
+    if (!lapsed || isFirst) return;
+    // The database was away for all, or this instance was: the others have a life to come back in.
+    this.#claimAfter = performance.now() + this.#lifeMs;
     this.#local.resume();
     this.#wakeAll();
   }
@@ -210,7 +215,9 @@ export class Membership {
       const instance = living.get(owner);
       if (instance !== undefined && owner !== id) owners.set(shard, instance);
       const local = this.#local.get(shard);
-      if (local !== undefined && (owner !== id || epoch !== local.epoch)) this.#local.lose([shard]);
+      // A look that was under way when the shard was claimed shows an epoch from before.
+      if (local === undefined || epoch < local.epoch) continue;
+      if (owner !== id || epoch > local.epoch) this.#local.lose([shard]);
     }
     this.#owners = owners;
     this.#noteOrphans(view, living);
@@ -236,7 +243,10 @@ export class Membership {
     const overdue = new Set(
       [...this.#orphans].filter(([, since]) => since < overdueBefore).map(([shard]) => shard),
     );
-    const claims = claimsOf(view, id, overdue);
+    const owners = new Map(view.shards.map(({ shard, owner }) => [shard, owner]));
+    const claims = claimsOf(view, id, overdue).filter(
+      ({ shard }) => performance.now() > this.#claimAfter || (owners.get(shard) ?? "") === "",
+    );
     const kept = new Set(
       this.#local.all().flatMap(({ shard, engine }) => (engine.isKept ? [] : [shard])),
     );

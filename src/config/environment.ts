@@ -16,6 +16,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** Names the settings file; it is the command line's, not a setting. */
 export const CONFIG_VARIABLE = "USHER_CONFIG";
 
+/** Names the target of a move, whose password the command line would show; no setting either. */
+export const MOVE_TO_VARIABLE = "USHER_MOVE_TO";
+
 /**
  * Kubernetes gives every container variables for each service of its namespace, and for a
  * service whose name begins with "usher" they look like ours: USHER_SERVICE_HOST,
@@ -43,7 +46,8 @@ export function readEnvironment(schema: Group, environment: Environment): Source
 }
 
 function isForeign(variable: string, value: string): boolean {
-  if (variable === CONFIG_VARIABLE || kubernetesName.test(variable)) return true;
+  if (variable === CONFIG_VARIABLE || variable === MOVE_TO_VARIABLE) return true;
+  if (kubernetesName.test(variable)) return true;
   return kubernetesPort.test(`${variable}=${value}`);
 }
 

@@ -141,13 +141,15 @@ export class Tubes {
     const tube = this.#core.tube(name);
     const before = tube.pausedUntil;
     this.#setPause(tube, until);
+    // What is told is the pause that was asked for, even if it is over by now.
+    const view = viewOfTube(tube);
     try {
       await this.#save(tube);
     } catch (error) {
       this.#setPause(tube, before);
       throw error;
     }
-    return viewOfTube(tube);
+    return view;
   }
 
   /** Takes up a pause that the store has kept. */

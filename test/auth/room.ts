@@ -154,7 +154,10 @@ export async function beginAt(
 }
 
 /** The same at Facebook. */
-export function beginAtFacebook(room: Room, clientState = ""): ReturnType<typeof beginAt> {
+export function beginAtFacebook(
+  room: Pick<Room, "client">,
+  clientState = "",
+): ReturnType<typeof beginAt> {
   return beginAt(room, "facebook", clientState);
 }
 

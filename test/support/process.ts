@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { storageSettings } from "./storage.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
 
@@ -45,18 +46,19 @@ export async function freeListens(): Promise<Listens> {
   return { grpc: `127.0.0.1:${grpc}`, http: `127.0.0.1:${http}` };
 }
 
-/** Starts `usher serve` on a folder and resolves when it says that it is ready. */
+/** Starts `usher serve` on a folder, or what stands for it, and resolves when it says that it is ready. */
 export async function startProcess(
   t: TestContext,
   folder: string,
   listens: Listens,
   env: Readonly<Record<string, string>> = {},
 ): Promise<UsherProcess> {
+  const storage = await storageSettings(t, folder);
   const child = spawn(process.execPath, [MAIN, "serve"], {
     stdio: ["ignore", "pipe", "pipe"],
     env: {
       PATH: process.env["PATH"],
-      USHER_STORAGE: `sqlite:${folder}`,
+      ...storage,
       USHER_GRPC_LISTEN: listens.grpc,
       USHER_HTTP_LISTEN: listens.http,
       ...env,

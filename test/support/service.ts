@@ -12,16 +12,21 @@ import { parseConfig } from "../../src/config.ts";
 import { type Log, silentLog } from "../../src/log.ts";
 import { type RunningUsher, startUsher } from "../../src/usher.ts";
 import { temporaryFolder } from "./process.ts";
+import { storageSettings } from "./storage.ts";
+import type { Way } from "./ways.ts";
 
-/** The whole service in this process, on free ports and a folder that goes with the test. */
+export { type Way, ways } from "./ways.ts";
+
+/** The whole service in this process, on free ports and a storage that goes with the test. */
 export async function startService(
   t: TestContext,
   env: Readonly<Record<string, string>> = {},
   log: Log = silentLog,
 ): Promise<RunningUsher> {
+  const storage = "USHER_STORAGE" in env ? {} : await storageSettings(t, temporaryFolder(t));
   const parsed = parseConfig({
     env: {
-      USHER_STORAGE: `sqlite:${temporaryFolder(t)}`,
+      ...storage,
       USHER_GRPC_LISTEN: "127.0.0.1:0",
       USHER_HTTP_LISTEN: "127.0.0.1:0",
       USHER_SHUTDOWN_GRACE: "1s",
@@ -34,17 +39,6 @@ export async function startService(
   t.after(() => usher.stop());
   return usher;
 }
-
-/** Every way in which a generated client reaches the service. */
-export const ways = [
-  "gRPC on the gRPC port",
-  "gRPC on the HTTP port",
-  "gRPC-Web",
-  "Connect",
-  "Connect JSON",
-  "Connect over HTTP/1.1",
-] as const;
-export type Way = (typeof ways)[number];
 
 /** Where a service is, in this process or another. */
 export type Addresses = Pick<RunningUsher, "grpcAddress" | "httpAddress">;

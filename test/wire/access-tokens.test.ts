@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { type Client, Code, ConnectError } from "@connectrpc/connect";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { clientOf, startService, ways } from "../support/service.ts";
+import { storageSettings } from "../support/storage.ts";
 
 const PASSWORD = "Correct horse 1";
 
@@ -77,7 +79,7 @@ describe("WatchRevocations", () => {
   }
 
   test("goes on from a cursor after a restart, and leaves nothing out", async (t) => {
-    const env = { USHER_STORAGE: `sqlite:${temporaryFolder(t)}` };
+    const env = await storageSettings(t, temporaryFolder(t));
     const before = await startService(t, env);
     const client = clientOf(before, AuthService);
     const { user, session } = await signIn(client, "ann@example.com");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { callJson, startService } from "../support/service.ts";
 
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;

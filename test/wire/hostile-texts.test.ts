@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { type DescField, type DescMessage, type JsonObject, ScalarType } from "@bufbuild/protobuf";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { parseEmail } from "../../src/auth/email.ts";
 import { codes } from "../../src/server/status.ts";
 import { signUp } from "../auth/accounts.ts";
+import { test } from "../support/on-each-storage.ts";
 import { callJson, clientOf, type JsonAnswer, startService } from "../support/service.ts";
 
 const texts = {

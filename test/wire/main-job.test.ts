@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
@@ -9,6 +9,7 @@ import { TubeKind } from "../../gen/usher/queue/v1/tube_pb.ts";
 import { graphAnswers, startGraphStandIn } from "../../src/demo/graph-stand-in.ts";
 import type { RunningUsher } from "../../src/usher.ts";
 import { grpcurl } from "../support/grpcurl.ts";
+import { test } from "../support/on-each-storage.ts";
 import { callJson, clientOf, startService, ways } from "../support/service.ts";
 
 const run = promisify(execFile);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { create, fromJson, type JsonValue, toBinary } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { NewTaskSchema, TakeResponseSchema } from "../../gen/usher/queue/v1/task_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { failure, type NewTask, Queue, text } from "../support/queue.ts";
 import { startService } from "../support/service.ts";
 

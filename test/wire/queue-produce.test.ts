@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import type { ProduceResponse } from "../../gen/usher/queue/v1/stream_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { failure, ms, Queue, streamWays, text, texts } from "../support/queue.ts";
 import { startRelay, through } from "../support/relay.ts";
 import { startService, type Way } from "../support/service.ts";

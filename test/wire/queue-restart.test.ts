@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Task, TaskState } from "../../gen/usher/queue/v1/task_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import {
   freeListens,
   startProcess,

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
+import { test } from "../support/on-each-storage.ts";
 import { atMs, failure, ms, Queue, text, textOf } from "../support/queue.ts";
 import { startRelay, through } from "../support/relay.ts";
 import { startService, ways } from "../support/service.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { type Task, TaskState } from "../../gen/usher/queue/v1/task_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import {
   atMs,
   describeError,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { TaskState } from "../../gen/usher/queue/v1/task_pb.ts";
 import { TubeKind } from "../../gen/usher/queue/v1/tube_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { atMs, failure, ms, Queue, text, textOf, until } from "../support/queue.ts";
 import { startService } from "../support/service.ts";
 

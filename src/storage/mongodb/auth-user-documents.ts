@@ -1,4 +1,4 @@
-import type { Email, UserKey, UserState } from "../../auth/repository.ts";
+import type { Email, Profile, UserKey, UserState } from "../../auth/repository.ts";
 import { accountKey } from "./auth-documents.ts";
 import type { AccountDocument, UserDocument } from "./auth-schema.ts";
 import type { AuthReader, AuthTransaction } from "./auth-transactions.ts";
@@ -67,7 +67,7 @@ export async function saveUser(
   return saved;
 }
 
-function withKeys({ accountKeys: _, ...user }: UserDocument): UserDocument {
+export function withKeys({ accountKeys: _, ...user }: UserDocument): UserDocument {
   const keys = user.accounts.map(accountKey);
   return keys.length === 0 ? user : { ...user, accountKeys: keys };
 }
@@ -81,4 +81,10 @@ export function activated(user: UserDocument, now: number): UserDocument {
     activationCode: null,
     updateTime: now,
   };
+}
+
+export function withProfile(user: UserDocument, profile: Profile): UserDocument {
+  const { firstName, lastName, picture, locale, attributes } = profile;
+  const pairs = Object.entries(attributes);
+  return { ...user, firstName, lastName, picture, locale, attributes: pairs };
 }

@@ -13,7 +13,14 @@ import { REVOKING } from "./auth-revocations.ts";
 import type { UserDocument } from "./auth-schema.ts";
 import { closeSessionsOfUser } from "./auth-session-ends.ts";
 import type { AuthTransaction, AuthTransactions } from "./auth-transactions.ts";
-import { activated, findUser, insertUsers, newUser, saveUser } from "./auth-user-documents.ts";
+import {
+  activated,
+  findUser,
+  insertUsers,
+  newUser,
+  saveUser,
+  withProfile,
+} from "./auth-user-documents.ts";
 import { listUsers } from "./auth-user-lists.ts";
 
 export function userSteps({ step, alone }: AuthTransactions): UserSteps {
@@ -91,12 +98,6 @@ async function updateProfile(
 function bytesOf({ attributes, ...texts }: Profile): number {
   const parts = [...Object.values(texts), ...Object.entries(attributes).flat()];
   return parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
-}
-
-function withProfile(user: UserDocument, profile: Profile): UserDocument {
-  const { firstName, lastName, picture, locale, attributes } = profile;
-  const pairs = Object.entries(attributes);
-  return { ...user, firstName, lastName, picture, locale, attributes: pairs };
 }
 
 async function importUsers(

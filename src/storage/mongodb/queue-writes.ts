@@ -21,7 +21,7 @@ const DOCUMENT_BYTES = 16 * 1024 * 1024;
  * The largest task, payload and attributes, of which a document can be made: as large as MongoDB
  * takes one, less what there is around them.
  */
-const LARGEST_TASK = DOCUMENT_BYTES - 64 * 1024;
+export const LARGEST_TASK = DOCUMENT_BYTES - 64 * 1024;
 
 /** How many bytes a character of a text takes at most. */
 const UTF8 = 3;

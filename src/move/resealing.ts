@@ -1,0 +1,55 @@
+import { credentialsContext } from "../auth/credentials.ts";
+import { mailContext } from "../auth/mail.ts";
+import type { KeyStore } from "../auth/repository.ts";
+import { createSealer } from "../auth/sealing.ts";
+import { signingKeyContext } from "../auth/signing-keys.ts";
+import type { AuthKind, AuthRecords } from "../storage/auth-records.ts";
+
+/** Seals again, with the keys of the target, what the keys of the source have sealed. */
+export class Resealing {
+  readonly #reseal: (sealed: string, context: readonly string[]) => string | undefined;
+  /** How many did not open: their key was gone in the source already. */
+  lost = 0;
+
+  constructor(from: KeyStore, to: KeyStore) {
+    const source = createSealer(from);
+    const target = createSealer(to);
+    this.#reseal = (sealed, context) => {
+      const text = source.open(sealed, context);
+      return text === undefined ? undefined : target.seal(text, context);
+    };
+  }
+
+  /** The same records: those that keep sealed texts, with theirs sealed again. */
+  records<K extends AuthKind>(kind: K, records: readonly AuthRecords[K][]) {
+    return records.map((record) => this.#kinds[kind](record));
+  }
+
+  readonly #kinds: { readonly [K in AuthKind]: (record: AuthRecords[K]) => AuthRecords[K] } = {
+    users: (user) => ({
+      ...user,
+      accounts: user.accounts.map((account) => ({
+        ...account,
+        sealedCredentials: this.#text(account.sealedCredentials, credentialsContext(account)),
+      })),
+    }),
+    mail: (mail) => ({ ...mail, sealed: this.#text(mail.sealed, mailContext(mail.id)) }),
+    signingKeys: (key) => ({
+      ...key,
+      sealedPrivateKey: this.#text(key.sealedPrivateKey, signingKeyContext(key.id)),
+    }),
+    // These keep hashes and plain texts alone.
+    sessions: (session) => session,
+    states: (state) => state,
+    attempts: (attempt) => attempt,
+    events: (event) => event,
+    revocations: (revocation) => revocation,
+  };
+
+  /** What does not open goes as it is: it opens there as little as here, and is treated alike. */
+  #text(sealed: string, context: readonly string[]): string {
+    const again = this.#reseal(sealed, context);
+    if (again === undefined) this.lost++;
+    return again ?? sealed;
+  }
+}

@@ -1,0 +1,100 @@
+import type {
+  AuditEvent,
+  Email,
+  NewMail,
+  Profile,
+  Revocation,
+  SavedState,
+  SigningKey,
+  SocialAccount,
+  UserState,
+} from "../auth/repository.ts";
+
+/*
+ * All that AuthService keeps, whole, as it goes from one storage to another. The port has steps
+ * and not records: nobody but a move reads or writes these.
+ */
+
+/** A secret that is known by its hash, until it is over. */
+export interface HashRecord {
+  readonly hash: Uint8Array;
+  readonly expireTime: number;
+}
+
+export interface AccountRecord extends SocialAccount {
+  readonly sealedCredentials: string;
+  readonly confirmTime: number;
+  readonly askTime: number;
+}
+
+export interface UserRecord {
+  readonly id: string;
+  readonly email: Email | undefined;
+  readonly state: UserState;
+  readonly passwordHash: string | undefined;
+  readonly profile: Profile;
+  readonly activationCode: HashRecord | undefined;
+  readonly resetToken: HashRecord | undefined;
+  /** The oldest link first. */
+  readonly accounts: readonly AccountRecord[];
+  readonly createTime: number;
+  readonly updateTime: number;
+}
+
+export interface SessionRecord {
+  readonly id: string;
+  readonly userId: string;
+  /** Grows with every session, so that those of one millisecond keep their order. */
+  readonly order: number;
+  readonly tokenHash: Uint8Array;
+  /** The token before the last renewal, until when it works, and what made its successor. */
+  readonly oldTokenHash: Uint8Array | undefined;
+  readonly oldTokenExpireTime: number | undefined;
+  readonly successorSalt: Uint8Array | undefined;
+  /** Both empty for a password. */
+  readonly provider: string;
+  readonly socialId: string;
+  readonly device: string;
+  readonly address: string;
+  readonly createTime: number;
+  readonly lastSeenTime: number;
+  readonly expireTime: number;
+  readonly endTime: number | undefined;
+}
+
+export interface AttemptRecord {
+  readonly id: string;
+  readonly account: string;
+  readonly address: string;
+  readonly time: number;
+  readonly pendingUntil: number | undefined;
+}
+
+/** With the place in the order of its kind. */
+export type Ordered<T> = T & { readonly order: number };
+
+/** What is read, by kind: all of it in batches, each kind in its order. */
+export interface AuthRecords {
+  readonly users: UserRecord;
+  readonly sessions: SessionRecord;
+  readonly states: SavedState;
+  readonly attempts: AttemptRecord;
+  readonly mail: Ordered<NewMail>;
+  readonly events: AuditEvent;
+  readonly revocations: Revocation;
+  readonly signingKeys: Ordered<SigningKey>;
+}
+
+export type AuthKind = keyof AuthRecords;
+
+/** In this order they are moved, and told of. */
+export const authKinds = [
+  "users",
+  "sessions",
+  "states",
+  "attempts",
+  "mail",
+  "events",
+  "revocations",
+  "signingKeys",
+] as const satisfies readonly AuthKind[];
