@@ -43,6 +43,8 @@ export interface AttemptLimiter {
 
 export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): AttemptLimiter {
   const waiting = new Set<() => void>();
+  /** How many tries have ended here. One that ends while the store is asked wakes nobody yet. */
+  let ended = 0;
 
   /** Resolves when a try has ended, or might have. */
   async function change(signal: AbortSignal | undefined): Promise<void> {
@@ -62,6 +64,7 @@ export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): At
   }
 
   function released(): void {
+    ended++;
     for (const goOn of waiting) goOn();
   }
 
@@ -71,6 +74,7 @@ export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): At
       for (;;) {
         signal?.throwIfAborted();
         const now = clock.now();
+        const endedBefore = ended;
         const reserved = await repository.reserveAttempt({
           id,
           account,
@@ -87,7 +91,7 @@ export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): At
           case "locked":
             throw new UsherError("TOO_MANY_ATTEMPTS", { retryAfterMs: reserved.retryAfterMs });
           case "busy":
-            await change(signal);
+            if (ended === endedBefore) await change(signal);
         }
       }
     },

@@ -190,6 +190,28 @@ test("a caller who gives up while waiting for other tries leaves nothing behind"
   assert.ok(await patient);
 });
 
+test("a try that ends while the store looks is not waited for", async (t) => {
+  const repository = await openRepository(t);
+  const answers: (() => Promise<void>)[] = [];
+  const limiter = createAttemptLimiter(
+    {
+      ...repository,
+      async reserveAttempt(attempt) {
+        const outcome = await repository.reserveAttempt(attempt);
+        await answers.shift()?.();
+        return outcome;
+      },
+    },
+    new StepClock(),
+  );
+  const attempt = { account: email, address: "" };
+  const ids: string[] = [];
+  for (let nth = 0; nth < 10; nth++) ids.push(await limiter.begin(attempt));
+  // The store has answered that others are under way, and its answer is still on the way.
+  answers.push(() => limiter.release(ids[0] ?? ""));
+  assert.ok(await limiter.begin(attempt));
+});
+
 test("when more passwords wait than can be borne, the rest is OVERLOADED and counts for nobody", async (t) => {
   const { client, repository } = await startRoom(t, { settings: { passwordMemoryKiB: 64 * 1024 } });
   const enough = new AbortController();
