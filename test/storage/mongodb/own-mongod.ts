@@ -6,25 +6,33 @@ import { MongoClient } from "mongodb";
 import { findMongod } from "../../../bench/peers/mongod.ts";
 import { freePort, temporaryFolder } from "../../support/process.ts";
 
-/** A mongod of a test's own, a replica set of one, that can be killed and started again. */
+/** A mongod of a test's own that can be killed and started again. */
 export interface OwnMongod {
   readonly url: string;
   /** As when its machine loses its power. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** From now on it answers nothing, and keeps every connection. */
+  hang(): void;
 }
 
-export async function startOwnMongod(t: TestContext): Promise<OwnMongod> {
+/** A replica set of one, or a server that is no member of any. */
+export async function startOwnMongod(
+  t: TestContext,
+  { isInSet = true }: { readonly isInSet?: boolean } = {},
+): Promise<OwnMongod> {
   const folder = temporaryFolder(t);
   const port = await freePort();
-  const url = `mongodb://127.0.0.1:${port}/usher?replicaSet=own&monitorCommands=true`;
+  const options = `${isInSet ? "replicaSet=own&" : ""}monitorCommands=true`;
+  const url = `mongodb://127.0.0.1:${port}/usher?${options}`;
   let child: ChildProcess | undefined;
   const own: OwnMongod = {
     url,
     async start() {
       const args = ["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder];
-      const set = ["--replSet", "own", "--wiredTigerCacheSizeGB", "0.25"];
-      child = spawn(findMongod() ?? "mongod", [...args, ...set], {
+      const cache = ["--wiredTigerCacheSizeGB", "0.25"];
+      const set = isInSet ? ["--replSet", "own"] : [];
+      child = spawn(findMongod() ?? "mongod", [...args, ...cache, ...set], {
         stdio: "ignore",
       });
       await once(child, "spawn");
@@ -35,10 +43,13 @@ export async function startOwnMongod(t: TestContext): Promise<OwnMongod> {
       await once(child, "exit");
       child = undefined;
     },
+    hang() {
+      child?.kill("SIGSTOP");
+    },
   };
   t.after(() => own.kill());
   await own.start();
-  await initiate(port);
+  if (isInSet) await initiate(port);
   return own;
 }
 
