@@ -7,7 +7,7 @@ import {
   WorkStartSchema,
 } from "../../gen/usher/queue/v1/stream_pb.ts";
 import type { LeaseFailureSchema, TaskSchema } from "../../gen/usher/queue/v1/task_pb.ts";
-import { invalid } from "../errors.ts";
+import { invalid, UsherError } from "../errors.ts";
 import { Outbox } from "../queue/handlers/outbox.ts";
 import { atMost, countUpTo } from "../queue/handlers/requests.ts";
 import { checkSettle, DEFAULT_PREFETCH } from "../queue/handlers/streams.ts";
@@ -33,8 +33,10 @@ export interface Part {
   /** It had something when there was no room for it. */
   owed: boolean;
   /** Settlements that it has not answered, by the number they have there. */
-  readonly settlements: Map<bigint, (failures: Failure[]) => void>;
+  readonly settlements: Map<bigint, PromiseWithResolvers<Failure[]>>;
   nextSequence: bigint;
+  /** Its stream has ended: nothing more is answered there. */
+  over: boolean;
 }
 
 /** Something for the worker; what follows its reading is done then. */
@@ -88,6 +90,7 @@ export class SharedWork {
       owed: false,
       settlements: new Map(),
       nextSequence: 1n,
+      over: false,
     };
     part.requests.push(workRequest({ case: "start", value: start }));
     this.#parts.set(shard, part);
@@ -157,7 +160,7 @@ export class SharedWork {
           await this.#tell(part, message.value.tasks ?? []);
         } else if (message?.case === "settled") {
           const { sequence = 0n, failures = [] } = message.value;
-          part.settlements.get(sequence)?.(failures);
+          part.settlements.get(sequence)?.resolve(failures);
           part.settlements.delete(sequence);
         } else if (message?.case === "ended") {
           this.#leasesEnded(part, message.value.leases ?? []);
@@ -166,6 +169,9 @@ export class SharedWork {
     } catch (error) {
       this.#outbox.fail(error);
     } finally {
+      part.over = true;
+      // Whoever waits for these would wait for ever.
+      for (const { reject } of part.settlements.values()) reject(unanswered());
       this.#running--;
       if (this.#running === 0) this.#allEnded?.();
     }
@@ -180,7 +186,7 @@ export class SharedWork {
     part.owed = excess.length > 0;
     this.#deal();
     // After its prefetch was lowered, or it would send them again.
-    if (excess.length > 0) void this.#send(part, { giveBacks: excess });
+    if (excess.length > 0) this.#send(part, { giveBacks: excess }).catch(() => {});
     if (taken.length === 0) return;
     await new Promise<void>((resolve) => {
       const response: WorkResponse = { message: { case: "tasks", value: { tasks: taken } } };
@@ -207,8 +213,11 @@ export class SharedWork {
       answers.push(part === undefined ? allLost(message) : this.#settlePart(part, message));
     }
     this.#deal();
+    const all = Promise.all(answers);
+    // Where the stream has failed nobody asks for them.
+    all.catch(() => {});
     await this.#outbox.answerLater(async () => {
-      const failures = (await Promise.all(answers)).flat();
+      const failures = (await all).flat();
       return { response: { message: { case: "settled", value: { sequence, failures } } } };
     });
   }
@@ -224,11 +233,12 @@ export class SharedWork {
   }
 
   #send(part: Part, message: SettlePart): Promise<Failure[]> {
+    if (part.over) return Promise.reject(unanswered());
     const sequence = part.nextSequence++;
     part.requests.push(workRequest({ case: "settle", value: { ...message, sequence } }));
-    return new Promise((resolve) => {
-      part.settlements.set(sequence, resolve);
-    });
+    const answer = Promise.withResolvers<Failure[]>();
+    part.settlements.set(sequence, answer);
+    return answer.promise;
   }
 
   get #unsettled(): number {
@@ -259,6 +269,10 @@ export class SharedWork {
       this.#deal();
     }, OWED_MS);
   }
+}
+
+function unanswered(): UsherError {
+  return new UsherError("SHARD_UNAVAILABLE");
 }
 
 /** All leases of a settlement that ends there are lost: this stream has no such shard. */
