@@ -77,7 +77,8 @@ function answerOf(
     let trailers: IncomingHttpHeaders | undefined;
     let failure: unknown;
     const giveUp = (reason: unknown): void => {
-      failure ??= reason;
+      // Not at its close: the other may be stopped, and the end of the stream never get there.
+      reject(reason);
       stream.close(constants.NGHTTP2_CANCEL);
     };
     const abort = (): void => giveUp(signal?.reason);
@@ -98,7 +99,7 @@ function answerOf(
     });
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.on("error", (cause) => {
-      failure ??= new ConnectError(String(cause), Code.Unavailable, undefined, undefined, cause);
+      failure = new ConnectError(String(cause), Code.Unavailable, undefined, undefined, cause);
     });
     stream.on("close", () => {
       clearTimeout(timer);
