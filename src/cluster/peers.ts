@@ -9,6 +9,7 @@ import type {
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { UsherError } from "../errors.ts";
+import { callPeer } from "./peer-call.ts";
 import { fromPeer } from "./peer-errors.ts";
 import type { InstanceRecord } from "./registry.ts";
 
@@ -47,10 +48,10 @@ export class Peers {
     request: MessageInitShape<Input>,
     { signal, timeoutMs, headers }: PeerCallOptions,
   ): Promise<MessageShape<Output>> {
-    const transport = await this.#connected(peer);
+    const { sessions } = await this.#connected(peer);
     try {
-      const header = { ...headers, [FORWARDED]: "1" };
-      return (await transport.unary(method, signal, timeoutMs, header, request)).message;
+      const all = { ...headers, [FORWARDED]: "1" };
+      return await callPeer(sessions, method, request, { headers: all, timeoutMs, signal });
     } catch (error) {
       throw fromPeer(error, signal);
     }
@@ -97,7 +98,7 @@ export class Peers {
     requests: AsyncIterable<MessageShape<Input>>,
     { signal, timeoutMs, headers }: PeerCallOptions,
   ): AsyncGenerator<MessageShape<Output>> {
-    const transport = await this.#connected(peer);
+    const { transport } = await this.#connected(peer);
     // A reader that leaves early ends the call.
     const left = new AbortController();
     const over = signal === undefined ? left.signal : AbortSignal.any([signal, left.signal]);
@@ -113,16 +114,16 @@ export class Peers {
     }
   }
 
-  async #connected({ address }: InstanceRecord): Promise<Transport> {
+  async #connected({ address }: InstanceRecord): Promise<Peer> {
     let peer = this.#peers.get(address);
     if (peer === undefined) {
       peer = connect(address);
       this.#peers.set(address, peer);
     }
-    const { sessions, transport } = peer;
+    const { sessions } = peer;
     const state = sessions.state() === "open" ? "open" : await connected(sessions);
     if (state === "error") throw new UsherError("NOT_OWNER", { cause: sessions.error() });
-    return transport;
+    return peer;
   }
 }
 
