@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import { Committer } from "./committer.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Dedup } from "./dedup.ts";
-import type { Lease } from "./leases.ts";
+import { type Lease, Leases } from "./leases.ts";
 import type { QueueLimits } from "./limits.ts";
 import { Numbers } from "./numbers.ts";
 import { CacheBudget, PayloadCache } from "./payload-cache.ts";
@@ -53,7 +53,7 @@ export class Core {
   readonly numbers: Numbers;
   readonly tubes = new Map<string, Tube>();
   readonly tubesByNumber = new Map<number, Tube>();
-  readonly leases = new Map<string, Lease>();
+  readonly leases: Leases;
   /** Undefined: there is no other engine. */
   readonly shard: ShardPart | undefined;
   /** Why nobody may wait any more. */
@@ -73,6 +73,7 @@ export class Core {
     this.limits = limits;
     this.log = log;
     this.shard = shard;
+    this.leases = new Leases(shard?.prefix ?? "");
     this.committer = new Committer(store, {
       afterwards: () => this.serveTouched(),
       failed: (tubes) => this.#keepAgain(tubes),
@@ -212,7 +213,7 @@ export class Core {
 
   /** Makes a lease void; its task stays LEASED until it gets another state. */
   endLease(lease: Lease): void {
-    this.leases.delete(lease.token);
+    this.leases.remove(lease);
     this.table.lease[lease.slot] = undefined;
     lease.session?.leases.delete(lease);
     lease.holder?.leaseEnded(lease);
@@ -226,7 +227,7 @@ export class Core {
 
   /** Undoes `endLease`: the change that ended it was not kept. */
   restoreLease(lease: Lease): void {
-    this.leases.set(lease.token, lease);
+    this.leases.add(lease);
     this.table.lease[lease.slot] = lease;
     if (lease.session?.over) lease.deadline = this.clock.now();
     lease.session?.leases.add(lease);

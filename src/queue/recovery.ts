@@ -86,7 +86,7 @@ async function recoverLeases(core: Core, sessions: Sessions): Promise<void> {
     tube.order.occupy(slot);
     core.table.attempts[slot] = record.attempts;
     core.table.lease[slot] = lease;
-    core.leases.set(lease.token, lease);
+    core.leases.add(lease);
     session?.leases.add(lease);
     core.setState(tube, slot, "take", state.LEASED);
     core.place(tube, slot);

@@ -164,7 +164,7 @@ export class Taking {
     };
     table.lease[slot] = lease;
     (table.attempts[slot] as number)++;
-    core.leases.set(lease.token, lease);
+    core.leases.add(lease);
     session?.leases.add(lease);
     core.setState(tube, slot, "take", state.LEASED);
     core.place(tube, slot);
