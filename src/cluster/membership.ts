@@ -134,6 +134,17 @@ export class Membership {
     return () => this.#onDrain.delete(callback);
   }
 
+  /** What a promise gives; rejects with SHUTTING_DOWN where this instance begins to stop before. */
+  async unlessDraining<T>(promise: Promise<T>): Promise<T> {
+    const stopping = Promise.withResolvers<never>();
+    const forget = this.onDrain(stopping.reject);
+    try {
+      return await Promise.race([promise, stopping.promise]);
+    } finally {
+      forget();
+    }
+  }
+
   /** Whoever waits for a shard is told that there will be none here. */
   drain(): void {
     if (this.#stopping) return;

@@ -29,7 +29,7 @@ export async function* work(
   context: HandlerContext,
 ): AsyncGenerator<WorkResponse> {
   const iterator = requests[Symbol.asyncIterator]();
-  const first = await iterator.next();
+  const first = await router.membership.unlessDraining(iterator.next());
   if (first.done) return;
   const { message } = first.value;
   if (message.case !== "start") throw invalid("start", "must come first");
