@@ -49,7 +49,7 @@ test("a MongoDB that hangs fails what waits for it, and so does one that is gone
       unavailable(repository.activateUser({ userId: "ann", now: 0 })),
     ]);
   assert.equal(await repository.findUser({ userId: "ann" }), undefined);
-  mongod.hang();
+  await mongod.hang();
   await failAll();
   await mongod.kill();
   await failAll();

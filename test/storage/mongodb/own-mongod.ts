@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { MongoClient } from "mongodb";
@@ -13,7 +14,7 @@ export interface OwnMongod {
   kill(): Promise<void>;
   start(): Promise<void>;
   /** From now on it answers nothing, and keeps every connection. */
-  hang(): void;
+  hang(): Promise<void>;
 }
 
 /** A replica set of one, or a server that is no member of any. */
@@ -43,14 +44,25 @@ export async function startOwnMongod(
       await once(child, "exit");
       child = undefined;
     },
-    hang() {
+    async hang() {
       child?.kill("SIGSTOP");
+      // A signal reaches the threads one after the other, and one of them may answer meanwhile.
+      while (!threadsOf(child?.pid).every((state) => state === "T")) await pause(1);
     },
   };
   t.after(() => own.kill());
   await own.start();
   if (isInSet) await initiate(port);
   return own;
+}
+
+/** The states of a process's threads, as Linux tells them. */
+function threadsOf(pid: number | undefined): string[] {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder).map((thread) => {
+    const line = readFileSync(`${folder}/${thread}/stat`, "utf8");
+    return line.slice(line.lastIndexOf(")") + 2, line.lastIndexOf(")") + 3);
+  });
 }
 
 async function initiate(port: number): Promise<void> {
