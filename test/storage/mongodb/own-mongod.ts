@@ -5,7 +5,8 @@ import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { MongoClient } from "mongodb";
 import { findMongod } from "../../../bench/peers/mongod.ts";
-import { freePort, temporaryFolder } from "../../support/process.ts";
+import { lastingPort } from "../../../bench/run/process.ts";
+import { temporaryFolder } from "../../support/process.ts";
 
 /** A mongod of a test's own that can be killed and started again. */
 export interface OwnMongod {
@@ -23,7 +24,7 @@ export async function startOwnMongod(
   { isInSet = true }: { readonly isInSet?: boolean } = {},
 ): Promise<OwnMongod> {
   const folder = temporaryFolder(t);
-  const port = await freePort();
+  const port = await lastingPort();
   const options = `${isInSet ? "replicaSet=own&" : ""}monitorCommands=true`;
   const url = `mongodb://127.0.0.1:${port}/usher?${options}`;
   let child: ChildProcess | undefined;
@@ -39,10 +40,11 @@ export async function startOwnMongod(
       await once(child, "spawn");
     },
     async kill() {
-      if (child === undefined) return;
-      child.kill("SIGKILL");
-      await once(child, "exit");
+      const killed = child;
       child = undefined;
+      if (killed === undefined || killed.exitCode !== null) return;
+      killed.kill("SIGKILL");
+      await once(killed, "exit");
     },
     async hang() {
       child?.kill("SIGSTOP");
