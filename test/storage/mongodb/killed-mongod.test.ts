@@ -1,11 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
 import { UsherError } from "../../../src/errors.ts";
 import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
 import { changes, progress, recovered, task } from "../../conformance/queue/fixtures.ts";
 import { withoutMongodb } from "../../support/mongod.ts";
 import { startOwnMongod } from "./own-mongod.ts";
 import { keptCommits, nextCommand, startInstance } from "./queue-database.ts";
+
+/** Resolves when a mongod that was started answers again. */
+async function isBack({ database }: Instance): Promise<void> {
+  const answers = () =>
+    database.ping().then(
+      () => true,
+      () => false,
+    );
+  while (!(await answers())) await pause(50);
+}
+
+type Instance = Awaited<ReturnType<typeof startInstance>>;
 
 test("a mongod that is killed under commits and started again has lost and doubled none of them", {
   skip: withoutMongodb,
@@ -65,7 +78,7 @@ test("while no mongod comes back, what was not sent to be kept is refused, and t
   );
   assert.deepEqual(instance.lost, []);
   await mongod.start();
-  await instance.database.ping();
+  await isBack(instance);
   await store?.commit(changes({ inserts: [task(2)] }));
   assert.equal(await keptCommits(instance, 1), 2);
 });
@@ -86,7 +99,7 @@ test("while no answer to a commit can be had, its shards are lost, and are found
   await committing;
   assert.deepEqual(instance.lost, [1]);
   await mongod.start();
-  await instance.database.ping();
+  await isBack(instance);
   assert.deepEqual(await instance.registry.claim([{ shard: 1, epoch: 1 }]), new Map([[1, 2]]));
   const again = instance.stores.store(1, 2, () => {});
   const keys = (await recovered(again)).tasks.map(({ key }) => key);
