@@ -8,6 +8,7 @@ import {
   SettleSchema,
   type WorkRequestSchema,
 } from "../../gen/usher/queue/v1/stream_pb.ts";
+import { RequestQueue } from "../../src/cluster/request-queue.ts";
 import {
   ackByCall,
   acksAnswered,
@@ -17,7 +18,6 @@ import {
   sendingAcks,
   sendingAway,
 } from "./deliveries.ts";
-import { Outgoing } from "./outgoing.ts";
 import { between, Connection, chance, pause, type World } from "./world.ts";
 
 const TOUCH_MS = 500;
@@ -39,7 +39,7 @@ export async function workByStreams(world: World): Promise<void> {
 class StreamWorker {
   readonly #world: World;
   readonly #connection: Connection;
-  readonly #outgoing = new Outgoing<MessageInitShape<typeof WorkRequestSchema>>();
+  readonly #outgoing = new RequestQueue<MessageInitShape<typeof WorkRequestSchema>>();
   /** Of messages that have no answer yet. */
   readonly #acks = new Map<bigint, readonly Held[]>();
   #sequence = 0n;

@@ -1,6 +1,7 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
+import { giveBackHere } from "./give-back.ts";
 import type { Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { byShard } from "./split-batches.ts";
@@ -23,7 +24,7 @@ export function createClusterService(
 
     giveBack({ leases }) {
       for (const [shard, ofShard] of byShard(leases, (lease) => lease)) {
-        router.local.get(shard)?.engine.giveBack(ofShard.map((lease) => ({ lease })));
+        giveBackHere(router.local, shard, ofShard);
       }
       return {};
     },

@@ -7,10 +7,10 @@ import type {
   ListTubesRequest,
   ListTubesResponseSchema,
 } from "../../gen/usher/queue/v1/tube_pb.ts";
-import { UsherError } from "../errors.ts";
+import { invalid, UsherError } from "../errors.ts";
 import { pageSize, pageToken } from "../fields.ts";
 import type { LocalShard } from "./local-shards.ts";
-import { FORWARDED } from "./peers.ts";
+import type { Owner } from "./membership.ts";
 import { type InstanceRecord, SHARDS } from "./registry.ts";
 import { isForwarded, isLost, isMoved, type Router } from "./router.ts";
 
@@ -76,30 +76,17 @@ async function askAll<Answer>(
 ): Promise<Answer[]> {
   if (isForwarded(context)) return ask(router, forwardedShards(context), ways);
   for (let tries = 1; ; tries++) {
-    const shards = Array.from({ length: SHARDS }, (_, shard) => shard);
-    const owners = await Promise.all(shards.map((shard) => router.ownerOf(shard, context)));
-    const here = shards.filter((shard) => owners[shard] === "here");
-    const there = new Map<string, { owner: InstanceRecord; shards: number[] }>();
-    for (const [shard, owner] of owners.entries()) {
-      if (owner === "here") continue;
-      const known = there.get(owner.id);
-      if (known === undefined) there.set(owner.id, { owner, shards: [shard] });
-      else known.shards.push(shard);
-    }
+    const owned = await Promise.all(
+      Array.from({ length: SHARDS }, async (_, shard) => ({
+        shard,
+        owner: await router.ownerOf(shard, context),
+      })),
+    );
+    const byOwner = Map.groupBy(owned, ({ owner }) => (owner === "here" ? owner : owner.id));
     try {
-      const answers = await Promise.all([
-        ask(router, here, ways),
-        ...[...there.values()].map(async ({ owner, shards: ofOwner }) => {
-          const headers = { [OF_SHARDS]: ofOwner.join(",") };
-          const options = { headers, timeoutMs: context.timeoutMs(), signal: context.signal };
-          try {
-            return [(await ways.there(owner, options)) as Answer];
-          } catch (error) {
-            for (const shard of ofOwner) if (isMoved(error)) router.membership.forget(shard, owner);
-            throw error;
-          }
-        }),
-      ]);
+      const answers = await Promise.all(
+        [...byOwner.values()].map((ofOwner) => askOwner(router, ofOwner, context, ways)),
+      );
       return answers.flat();
     } catch (error) {
       // These calls change nothing: they are made again, too, where an answer was lost.
@@ -110,6 +97,26 @@ async function askAll<Answer>(
 }
 
 const MOST_TRIES = 20;
+
+/** Asks the one owner of all these shards. */
+async function askOwner<Answer>(
+  router: Router,
+  owned: readonly { readonly shard: number; readonly owner: Owner }[],
+  context: HandlerContext,
+  ways: Ways<Answer>,
+): Promise<Answer[]> {
+  const shards = owned.map(({ shard }) => shard);
+  const owner = owned[0]?.owner ?? "here";
+  if (owner === "here") return ask(router, shards, ways);
+  const headers = { [OF_SHARDS]: shards.join(",") };
+  const options = { headers, timeoutMs: context.timeoutMs(), signal: context.signal };
+  try {
+    return [(await ways.there(owner, options)) as Answer];
+  } catch (error) {
+    if (isMoved(error)) for (const shard of shards) router.membership.forget(shard, owner);
+    throw error;
+  }
+}
 
 async function ask<Answer>(
   router: Router,
@@ -125,7 +132,9 @@ async function ask<Answer>(
   );
 }
 
+/** Throws INVALID_PARAMS where a forwarded call does not say from which shards to answer. */
 function forwardedShards({ requestHeader }: HandlerContext): number[] {
-  const list = requestHeader.get(OF_SHARDS) ?? requestHeader.get(FORWARDED) ?? "";
+  const list = requestHeader.get(OF_SHARDS);
+  if (list === null) throw invalid(OF_SHARDS, "is required in a call that was forwarded");
   return list.split(",").map(Number);
 }

@@ -1,4 +1,5 @@
 import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
+import type { LocalShards } from "./local-shards.ts";
 import type { Router } from "./router.ts";
 import { byShard } from "./split-batches.ts";
 
@@ -8,15 +9,22 @@ import { byShard } from "./split-batches.ts";
  */
 export function giveBack(router: Router, leases: readonly string[]): void {
   for (const [shard, ofShard] of byShard(leases, (lease) => lease)) {
-    const local = router.here(shard);
-    if (local !== undefined) {
-      local.engine.giveBack(ofShard.map((lease) => ({ lease })));
-      continue;
-    }
+    if (giveBackHere(router.local, shard, ofShard)) continue;
     const owner = router.membership.knownOwner(shard);
     if (owner === undefined || owner === "here") continue;
     router.peers
       .unary(owner, ClusterService.method.giveBack, { leases: [...ofShard] }, {})
       .catch(() => {});
   }
+}
+
+/** Gives back what was taken from a shard of this instance; false where it is not one. */
+export function giveBackHere(
+  local: LocalShards,
+  shard: number,
+  leases: readonly string[],
+): boolean {
+  const served = local.get(shard);
+  served?.engine.giveBack(leases.map((lease) => ({ lease })));
+  return served !== undefined;
 }

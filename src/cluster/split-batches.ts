@@ -14,14 +14,7 @@ const SHARD_OF_NOTHING = 0;
 
 /** Entries by the shards of their leases, in their order. */
 export function byShard<T>(entries: readonly T[], leaseOf: (entry: T) => string): Map<number, T[]> {
-  const shards = new Map<number, T[]>();
-  for (const entry of entries) {
-    const shard = shardOfToken(leaseOf(entry)) ?? SHARD_OF_NOTHING;
-    const there = shards.get(shard);
-    if (there === undefined) shards.set(shard, [entry]);
-    else there.push(entry);
-  }
-  return shards;
+  return Map.groupBy(entries, (entry) => shardOfToken(leaseOf(entry)) ?? SHARD_OF_NOTHING);
 }
 
 /** Settles leases of any shards; answers what failed, in the order of the request. */

@@ -79,17 +79,11 @@ async function openWork(
 
 /** The tubes of a start by their shards. Throws INVALID_PARAMS as one engine does. */
 function tubesByShard(start: WorkStart): Map<number, string[]> {
-  const shards = new Map<number, string[]>();
-  for (const [index, name] of batch("start.tubes", start.tubes).entries()) {
-    const tube = tubeName(`start.tubes[${index}]`, name);
-    const shard = shardOfTube(tube);
-    const there = shards.get(shard);
-    if (there === undefined) shards.set(shard, [tube]);
-    else there.push(tube);
-  }
+  const names = batch("start.tubes", start.tubes);
+  const tubes = names.map((name, index) => tubeName(`start.tubes[${index}]`, name));
   countUpTo("start.prefetch", start.prefetch, MAX_BATCH, DEFAULT_PREFETCH);
   sessionId("start.session", start.session);
-  return shards;
+  return Map.groupBy(tubes, shardOfTube);
 }
 
 async function* precededBy(
