@@ -159,8 +159,9 @@ export class Membership {
     this.#hurry();
     await this.#loop;
     await this.#work;
-    await inBatches(this.#local.all(), ({ shard }) => this.#handOver(shard, ""));
+    await Promise.all(this.#local.all().map(({ shard }) => this.#local.handOver(shard)));
     try {
+      // This hands over all of them in one step.
       await this.#registry.leave();
     } catch (error) {
       this.#log.warn({ err: error }, "the others wait until this instance's life is over");
