@@ -33,6 +33,11 @@ export class Committer {
     this.#on = on;
   }
 
+  /** How many wait for a commit that has not begun. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
   /** The next commit keeps the tube, as it is when that begins. */
   keepTube(tube: Tube): void {
     this.#tubes.add(tube);

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { UsherError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { Committer } from "./committer.ts";
-import { Deadlines } from "./deadlines.ts";
+import { Deadlines, MOST_AT_ONCE } from "./deadlines.ts";
 import { Dedup } from "./dedup.ts";
 import { type Lease, Leases } from "./leases.ts";
 import type { QueueLimits } from "./limits.ts";
@@ -75,12 +75,13 @@ export class Core {
     this.shard = shard;
     this.leases = new Leases(shard?.prefix ?? "");
     this.committer = new Committer(store, {
-      afterwards: () => this.serveTouched(),
+      afterwards: () => this.advance(),
       failed: (tubes) => this.#keepAgain(tubes),
     });
     this.deadlines = new Deadlines(this.table, clock, {
       taskDue: (slot) => this.taskDue(slot),
       afterwards: () => this.serveTouched(),
+      isBehind: () => this.committer.waiting >= MOST_AT_ONCE,
     });
     this.payloads = new PayloadCache(
       this.table,
@@ -131,6 +132,23 @@ export class Core {
     for (const tube of tubes) {
       if (this.tubesByNumber.has(tube.number)) this.committer.keepTube(tube);
     }
+  }
+
+  /**
+   * Up to `most` tasks of a tube with ids below `end` that are neither on their way to the store nor
+   * back from it. `more`: there are others.
+   */
+  tasksInPlace(tube: Tube, end: number, most: number): { slots: number[]; more: boolean } {
+    const { table } = this;
+    const slots: number[] = [];
+    let more = false;
+    tube.log.walk(0, (slot) => {
+      if ((table.id[slot] as number) >= end) return false;
+      if (table.held[slot] === 1 || slots.length === most) more = true;
+      else if (table.state[slot] !== state.NONE) slots.push(slot);
+      return slots.length < most || !more;
+    });
+    return { slots, more };
   }
 
   // Places and states

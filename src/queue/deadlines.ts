@@ -11,7 +11,17 @@ export interface Alarm {
 }
 
 /** More than this at once would keep the process from everything else for too long. */
-const MOST_AT_ONCE = 5_000;
+export const MOST_AT_ONCE = 5_000;
+/** How long what is due waits where the store has enough to do; in milliseconds. */
+const HELD_BACK_MS = 10;
+
+interface DeadlineEvents {
+  taskDue(slot: number): void;
+  /** The clock's timer has let things happen. */
+  afterwards(): void;
+  /** The store has so much to do that tasks which are due are to wait: each is one more change. */
+  isBehind(): boolean;
+}
 
 /**
  * All that is due some time, in order of time, over one timer of the clock: tasks by their slots,
@@ -20,8 +30,7 @@ const MOST_AT_ONCE = 5_000;
 export class Deadlines {
   readonly #table: TaskTable;
   readonly #clock: Clock;
-  readonly #taskDue: (slot: number) => void;
-  readonly #afterwards: () => void;
+  readonly #on: DeadlineEvents;
   readonly #tasks: Heap<number>;
   readonly #alarms = new Heap<Alarm>({
     before: (a, b) => a.due < b.due,
@@ -33,16 +42,10 @@ export class Deadlines {
   #disarm: (() => void) | undefined;
   #closed = false;
 
-  /** `afterwards` is called when the clock's timer has let things happen. */
-  constructor(
-    table: TaskTable,
-    clock: Clock,
-    on: { taskDue: (slot: number) => void; afterwards: () => void },
-  ) {
+  constructor(table: TaskTable, clock: Clock, on: DeadlineEvents) {
     this.#table = table;
     this.#clock = clock;
-    this.#taskDue = on.taskDue;
-    this.#afterwards = on.afterwards;
+    this.#on = on;
     this.#tasks = new Heap({
       before: (a, b) => (table.due[a] as number) < (table.due[b] as number),
       moved: (slot, place) => {
@@ -90,14 +93,14 @@ export class Deadlines {
   advance(): void {
     const now = this.#clock.now();
     for (let count = 0; count < MOST_AT_ONCE; count++) {
-      const slot = this.#tasks.peek();
+      const slot = this.#on.isBehind() ? undefined : this.#tasks.peek();
       const alarm = this.#alarms.peek();
       const taskDue = slot === undefined ? Infinity : (this.#table.due[slot] as number);
       const alarmDue = alarm?.due ?? Infinity;
       if (Math.min(taskDue, alarmDue) > now) return;
       if (slot !== undefined && taskDue <= alarmDue) {
         this.clearTask(slot);
-        this.#taskDue(slot);
+        this.#on.taskDue(slot);
       } else if (alarm !== undefined) {
         this.clearAlarm(alarm);
         alarm.ring();
@@ -119,13 +122,14 @@ export class Deadlines {
       this.#disarm = undefined;
       this.advance();
       this.#arm(this.#next());
-      this.#afterwards();
+      this.#on.afterwards();
     });
   }
 
   #next(): number {
     const slot = this.#tasks.peek();
     const taskDue = slot === undefined ? Infinity : (this.#table.due[slot] as number);
-    return Math.min(taskDue, this.#alarms.peek()?.due ?? Infinity);
+    const notBefore = this.#on.isBehind() ? this.#clock.now() + HELD_BACK_MS : 0;
+    return Math.min(Math.max(taskDue, notBefore), this.#alarms.peek()?.due ?? Infinity);
   }
 }

@@ -1,7 +1,7 @@
 import { UsherError } from "../errors.ts";
 import { AnswerRoom } from "./answer-room.ts";
 import type { Core } from "./core.ts";
-import type { Step, TaskChanges } from "./task-changes.ts";
+import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
 import { canHappen, type State, state } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
 import { type TaskView, viewOf, withPayloads } from "./views.ts";
@@ -57,6 +57,17 @@ export class Operating {
   /** Up to `count` buried tasks back to READY, oldest first; resolves with their number. */
   async kick(tube: Tube, count: number): Promise<number> {
     tube.calls.kick++;
+    let kicked = 0;
+    while (kicked < count) {
+      const steps = this.#kickNext(tube, Math.min(count - kicked, MOST_IN_ONE_COMMIT));
+      if (steps.length === 0) break;
+      await this.#changes.run(steps);
+      kicked += steps.length;
+    }
+    return kicked;
+  }
+
+  #kickNext(tube: Tube, count: number): Step[] {
     const steps: Step[] = [];
     while (steps.length < count) {
       const slot = tube.buried.peek();
@@ -65,8 +76,7 @@ export class Operating {
       const kicked = { ...progress, buried: false, readyAt: 0, attempts: 0, reason: "" };
       steps.push(this.#changes.move(tube, slot, "kick", state.READY, kicked, "KICKED"));
     }
-    await this.#changes.run(steps);
-    return steps.length;
+    return steps;
   }
 
   /** Buries a ready or delayed task. Rejects with TASK_NOT_FOUND, TASK_NOT_BURIABLE. */
@@ -98,21 +108,11 @@ export class Operating {
 
   /** Removes every task that is there now; resolves with their number when that is durable. */
   async truncate(tube: Tube): Promise<number> {
-    const { table } = this.#core;
     const end = tube.nextId;
     let removed = 0;
     for (let left = true; left; ) {
-      left = false;
-      const steps: Step[] = [];
-      tube.log.walk(0, (slot) => {
-        if ((table.id[slot] as number) >= end) return false;
-        // What is on its way to the store goes when it is back.
-        if (table.held[slot] === 1) left = true;
-        else if (table.state[slot] !== state.NONE) {
-          steps.push(this.#changes.end(tube, slot, "delete", undefined));
-        }
-        return true;
-      });
+      const { steps, more } = this.#changes.endNext(tube, end);
+      left = more;
       removed += steps.length;
       if (!left) steps.push(this.#announcement(tube));
       await (steps.length > 0 ? this.#changes.run(steps) : this.#core.commit());

@@ -3,7 +3,7 @@ import type { Core } from "./core.ts";
 import type { Lease } from "./leases.ts";
 import { LATEST_MS } from "./limits.ts";
 import type { RetryBackoff } from "./repository.ts";
-import type { Step, TaskChanges } from "./task-changes.ts";
+import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
 import { state } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
 import type { TaskView } from "./views.ts";
@@ -98,17 +98,22 @@ export class Settling {
    * number when that is durable.
    */
   async releaseAll(tube: Tube): Promise<number> {
-    const steps: Step[] = [];
-    for (const { slot } of [...this.#core.leases.values()]) {
-      if (this.#core.tubeOf(slot) !== tube) continue;
-      const progress = this.#changes.progressOf(slot);
-      const attempts = progress.attempts - 1;
-      steps.push(
-        this.#changes.move(tube, slot, "fail", state.READY, { ...progress, attempts }, "RELEASED"),
-      );
+    const { leases } = this.#core;
+    const all = [...leases.values()].filter(({ slot }) => this.#core.tubeOf(slot) === tube);
+    let released = 0;
+    for (let next = 0; next < all.length; next += MOST_IN_ONE_COMMIT) {
+      const steps = all
+        .slice(next, next + MOST_IN_ONE_COMMIT)
+        .filter((lease) => leases.get(lease.token) === lease)
+        .map(({ slot }) => {
+          const progress = this.#changes.progressOf(slot);
+          const unused = { ...progress, attempts: progress.attempts - 1 };
+          return this.#changes.move(tube, slot, "fail", state.READY, unused, "RELEASED");
+        });
+      await this.#changes.run(steps);
+      released += steps.length;
     }
-    await this.#changes.run(steps);
-    return steps.length;
+    return released;
   }
 
   /** The lease that a settlement names, if it can be settled so. */

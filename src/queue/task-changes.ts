@@ -18,6 +18,12 @@ export interface Step {
   undo(): boolean;
 }
 
+/**
+ * How many tasks of a call about a whole tube go into one commit. The calls of others wait for as
+ * long as that takes, and a database gives a transaction only so much time.
+ */
+export const MOST_IN_ONE_COMMIT = 10_000;
+
 /** Begins durable changes of tasks, and sees them through their commit. */
 export class TaskChanges {
   readonly #core: Core;
@@ -72,6 +78,15 @@ export class TaskChanges {
       },
       undo: () => this.#restore(tube, slot, lease),
     };
+  }
+
+  /**
+   * Begins to remove tasks of a tube with ids below `end`, as many as one commit may. `more`: others
+   * are left, or are on their way to the store and can be removed when they are back.
+   */
+  endNext(tube: Tube, end: number): { readonly steps: Step[]; readonly more: boolean } {
+    const { slots, more } = this.#core.tasksInPlace(tube, end, MOST_IN_ONE_COMMIT);
+    return { steps: slots.map((slot) => this.end(tube, slot, "delete", undefined)), more };
   }
 
   /** What the store keeps of the task as it is. */

@@ -2,7 +2,7 @@ import { invalid, UsherError } from "../errors.ts";
 import type { Core } from "./core.ts";
 import { features } from "./kinds.ts";
 import type { TubeKind, TubeSettings } from "./repository.ts";
-import type { Step, TaskChanges } from "./task-changes.ts";
+import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
 import { state } from "./transitions.ts";
 import { type CallCounts, Tube } from "./tube.ts";
 
@@ -172,13 +172,16 @@ export class Tubes {
     }
     // From here on nobody finds the tube. What is on its way to the store goes when it is back.
     core.tubes.delete(name);
-    const steps: Step[] = [];
-    for (const slot of tasksOf(core, tube)) {
-      steps.push(this.#changes.end(tube, slot, "delete", undefined));
-    }
-    core.committer.changes.removedTubes.push(tube.number);
     try {
-      await this.#changes.run([...steps, this.#endOfTube(tube)]);
+      for (let left = true; left; ) {
+        const { steps } = this.#changes.endNext(tube, Infinity);
+        left = steps.length === MOST_IN_ONE_COMMIT;
+        if (!left) {
+          core.committer.changes.removedTubes.push(tube.number);
+          steps.push(this.#endOfTube(tube));
+        }
+        await this.#changes.run(steps);
+      }
     } catch (error) {
       core.tubes.set(name, tube);
       core.touch(tube);
@@ -244,7 +247,7 @@ export class Tubes {
         core.tubesByNumber.delete(tube.number);
         core.deadlines.clearAlarm(tube.pauseAlarm);
         for (const entry of tube.dedup.values()) core.deadlines.clearAlarm(entry.alarm);
-        for (const slot of tasksOf(core, tube)) {
+        for (const slot of core.tasksInPlace(tube, Infinity, Infinity).slots) {
           core.displace(tube, slot);
           core.discard(tube, slot);
         }
@@ -278,16 +281,6 @@ export class Tubes {
       this.#underWay.delete(name);
     }
   }
-}
-
-/** The tasks that are in their places: neither on their way to the store nor back from it. */
-function tasksOf(core: Core, tube: Tube): number[] {
-  const slots: number[] = [];
-  tube.log.walk(0, (slot) => {
-    if (core.table.held[slot] === 0 && core.table.state[slot] !== state.NONE) slots.push(slot);
-    return true;
-  });
-  return slots;
 }
 
 function viewOfTube(tube: Tube): TubeView {

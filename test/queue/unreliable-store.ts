@@ -14,12 +14,15 @@ export class UnreliableStore implements QueueStore {
   commits = 0;
   /** And of these, before all was given back. */
   earlyCommits = 0;
+  /** How many tasks the largest commit changed or removed. */
+  mostChanged = 0;
   /** Turns of the event loop that each commit and read takes beside its work. */
   slowness = 0;
   #underWay = 0;
   /** Of these, what the store itself has been given. */
   #inStore = 0;
   #refusals = 0;
+  #keptFirst = 0;
   #payloadRefusals = 0;
   #held: Promise<void> | undefined;
   /** Settles when the last of what was held is done. */
@@ -32,9 +35,10 @@ export class UnreliableStore implements QueueStore {
     this.#store = store;
   }
 
-  /** The next so many commits are refused, and nothing of them is kept. */
-  refuseCommits(count = 1): void {
+  /** The next so many commits, but for those first, are refused, and nothing of them is kept. */
+  refuseCommits(count = 1, kept = 0): void {
     this.#refusals = count;
+    this.#keptFirst = kept;
   }
 
   /** The next so many reads of payloads are refused. */
@@ -73,6 +77,7 @@ export class UnreliableStore implements QueueStore {
 
   commit(changes: QueueChanges): Promise<void> {
     this.commits++;
+    this.mostChanged = Math.max(this.mostChanged, changes.updates.length + changes.removes.length);
     if (!this.#open) this.earlyCommits++;
     return this.#overTheLine(() => this.#commit(changes));
   }
@@ -82,7 +87,8 @@ export class UnreliableStore implements QueueStore {
   }
 
   async #commit(changes: QueueChanges): Promise<void> {
-    if (this.#refusals > 0) {
+    if (this.#keptFirst > 0) this.#keptFirst--;
+    else if (this.#refusals > 0) {
       this.#refusals--;
       throw new UsherError("STORAGE_UNAVAILABLE");
     }

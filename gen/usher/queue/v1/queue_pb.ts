@@ -33,6 +33,9 @@ export const file_usher_queue_v1_queue: GenFile = /*@__PURE__*/
  * when they are answered. A crash may lose leases, whose tasks are then ready again, but never a
  * task, save those of temporary tubes. A clean restart keeps leases and sessions.
  *
+ * DeleteTube, TruncateTube, KickTasks and ReleaseAll of more than 10,000 tasks are done in steps of
+ * so many, between which other calls go on. Where one fails half-way, the steps before it stay.
+ *
  * Errors: every error is one status with a `google.rpc.ErrorInfo` of domain `usher`, whose reason
  * is one of the names given at each call. Beside those, any call can fail with INVALID_PARAMS (a
  * required field is empty, one is malformed or past its limit, a JSON field or enum name is
