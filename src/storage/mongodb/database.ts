@@ -1,6 +1,9 @@
 import { type ClientSession, type Db, MongoClient, MongoError, ReadPreference } from "mongodb";
 import { UsherError } from "../../errors.ts";
 import { StorageOpenError } from "../open-error.ts";
+import { failWritesToClosedSockets } from "./broken-connections.ts";
+
+failWritesToClosedSockets();
 
 /** One database of a MongoDB replica set, shared by every instance of a service. */
 export interface MongoDatabase {

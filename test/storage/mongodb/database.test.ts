@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { Socket } from "node:net";
 import { test } from "node:test";
-import { MongoServerError } from "mongodb";
+import { MongoNetworkError, MongoServerError } from "mongodb";
 import { UsherError } from "../../../src/errors.ts";
 import { createAuthRepository } from "../../../src/storage/mongodb/auth-repository.ts";
 import { openDatabase } from "../../../src/storage/mongodb/database.ts";
@@ -53,6 +55,28 @@ test("a MongoDB that hangs fails what waits for it, and so does one that is gone
   await failAll();
   await mongod.kill();
   await failAll();
+});
+
+test("a command on a connection that has just been destroyed fails, and does not wait for ever", {
+  skip,
+  timeout,
+}, async (t) => {
+  const url = await testDatabase(t);
+  const sockets: Socket[] = [];
+  const collect = (message: unknown): void => {
+    sockets.push((message as { readonly socket: Socket }).socket);
+  };
+  subscribe("net.client.socket", collect);
+  t.after(() => unsubscribe("net.client.socket", collect));
+  await using stack = new AsyncDisposableStack();
+  const database = await openDatabase(url);
+  stack.defer(() => database.close());
+  await database.ping();
+  // The driver hears of it only when it has written the next command.
+  for (const socket of sockets) socket.destroy();
+  const error: unknown = await database.ping().catch((thrown: unknown) => thrown);
+  assert.ok(error instanceof UsherError && error.cause instanceof MongoNetworkError, `${error}`);
+  await database.ping();
 });
 
 test("a step that meets others again and again is given up", { skip, timeout }, async (t) => {

@@ -1,0 +1,9 @@
+/** The part of the driver's connection that broken-connections.ts mends; the driver has no types of it. */
+declare module "mongodb/lib/cmap/connection.js" {
+  import type { Socket } from "node:net";
+
+  export class Connection {
+    readonly socket: Socket;
+    writeCommand(command: unknown, options: unknown): Promise<void>;
+  }
+}
