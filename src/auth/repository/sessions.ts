@@ -12,6 +12,7 @@ export interface SessionSteps {
    * - a check without a renewal leaves the session as it is
    * - a session of a deactivated user is answered with user_not_active
    * - a social session tells when its account's provider was not asked for long, and tells it once
+   * - a check tells what is so at its time, however soon after another one
    *
    * The time of the last check is kept to the minute, so that most checks write nothing.
    */

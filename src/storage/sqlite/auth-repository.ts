@@ -13,6 +13,7 @@ import { sweepSteps } from "./auth-sweeping.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 import { userSteps } from "./auth-users.ts";
 import type { SqliteDatabase } from "./database.ts";
+import { SessionCache } from "./session-cache.ts";
 
 /** AuthService's store in the embedded database: a step is a transaction. */
 export function createAuthRepository(db: SqliteDatabase): AuthRepository {
@@ -27,7 +28,7 @@ export function createAuthRepository(db: SqliteDatabase): AuthRepository {
     ...registrationSteps(transactions),
     ...passwordSteps(transactions),
     ...attemptSteps(transactions),
-    ...sessionSteps(transactions),
+    ...sessionSteps(transactions, new SessionCache(db.handle)),
     ...socialSteps(transactions),
     ...revocationSteps(transactions),
     ...signingKeySteps(transactions),

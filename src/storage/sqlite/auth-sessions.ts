@@ -4,6 +4,7 @@ import type {
   Session,
   SessionCheck,
   SessionCheckOutcome,
+  SessionRenewal,
   SessionSteps,
   User,
 } from "../../auth/repository.ts";
@@ -14,15 +15,26 @@ import type { AuthStatements } from "./auth-statements.ts";
 import { SWEPT_WITH_INSERT } from "./auth-sweeping.ts";
 import type { AuthTransactions } from "./auth-transactions.ts";
 import { accountsOf } from "./auth-users.ts";
+import type { SessionCache } from "./session-cache.ts";
 
 /** A check within this time of the last one is not worth a write. */
 const SEEN_STEP_MS = 60_000;
 
-export function sessionSteps({ sql, step, look }: AuthTransactions): SessionSteps {
+export function sessionSteps(
+  { sql, step, look }: AuthTransactions,
+  cache: SessionCache,
+): SessionSteps {
   return {
     async checkSession(check) {
-      const found = look(() => findSession(sql, check));
-      return isOutcome(found) ? found : step(() => writeCheck(sql, check));
+      const { tokenHash, now } = check;
+      let found: FoundSession | NoSession | undefined = cache.get(tokenHash, now);
+      if (found === undefined) {
+        found = look(() => findSession(sql, check));
+        if (isOutcome(found)) return found;
+        if (found.successorSalt === undefined) cache.remember(tokenHash, found);
+      }
+      const due = dueOf(found, check);
+      return due === undefined ? live(found, now) : step(() => writeCheck(sql, check));
     },
 
     endSession: ({ tokenHash, now }) =>
@@ -73,21 +85,37 @@ export function openSession(
   return opened;
 }
 
-/** A live session of an active user whose check leaves something to write. */
-interface DueSession {
+/** A live session of an active user, as it stands in the database. */
+export interface FoundSession {
   readonly user: User;
   readonly session: Session;
+  /** The account that opened it, if it is still linked. */
+  readonly opener: OpeningAccount | undefined;
+  /** Undefined: the token is the one in use. */
   readonly successorSalt: Uint8Array | undefined;
-  readonly renew: boolean;
-  readonly see: boolean;
-  readonly dueAccount: SocialKey | undefined;
 }
 
-type SocialKey = Pick<DueAccount, "provider" | "socialId">;
+interface OpeningAccount {
+  readonly provider: string;
+  readonly socialId: string;
+  /** When the provider last confirmed the user's consent, and when it was last asked. */
+  readonly confirmTime: number;
+  readonly askTime: number;
+}
 
-/** What a check finds; the outcome itself where nothing is to be written, which is mostly. */
-function findSession(sql: AuthStatements, check: SessionCheck): SessionCheckOutcome | DueSession {
-  const { tokenHash, now, renewal, ask } = check;
+type NoSession = Exclude<SessionCheckOutcome, { readonly outcome: "live" }>;
+
+/** What a check leaves to be written. */
+interface Due {
+  readonly renewal: SessionRenewal | undefined;
+  readonly see: boolean;
+  readonly account: OpeningAccount | undefined;
+}
+
+function findSession(
+  sql: AuthStatements,
+  { tokenHash, now }: SessionCheck,
+): FoundSession | NoSession {
   const row = sql.checkedSession.get({ tokenHash, now }) as Columns | undefined;
   if (row === undefined) return { outcome: "unknown" };
   // biome-ignore format: as in the statement
@@ -101,80 +129,114 @@ function findSession(sql: AuthStatements, check: SessionCheck): SessionCheckOutc
   if (state !== "active") return { outcome: "user_not_active" };
   if (endTime !== null) return { outcome: "unknown" };
   const accounts = accountsOf(sql, String(userId));
-  const user = {
-    id: String(userId),
-    email: String(email ?? ""),
-    state: "active" as const,
-    profile: {
-      firstName: String(firstName),
-      lastName: String(lastName),
-      picture: String(picture),
-      locale: String(locale),
-      attributes: JSON.parse(String(attributes)) as Record<string, string>,
+  return {
+    user: {
+      id: String(userId),
+      email: String(email ?? ""),
+      state: "active",
+      profile: {
+        firstName: String(firstName),
+        lastName: String(lastName),
+        picture: String(picture),
+        locale: String(locale),
+        attributes: JSON.parse(String(attributes)) as Record<string, string>,
+      },
+      socialAccounts: accounts.map(toSocialAccount),
+      hasPassword: hasPassword === 1,
+      createTime: Number(createTime),
+      updateTime: Number(updateTime),
     },
-    socialAccounts: accounts.map(toSocialAccount),
-    hasPassword: hasPassword === 1,
-    createTime: Number(createTime),
-    updateTime: Number(updateTime),
+    session: {
+      id: String(sessionId),
+      provider: String(provider ?? ""),
+      device: String(device),
+      address: String(address),
+      createTime: Number(openTime),
+      lastSeenTime: Number(lastSeenTime),
+      expireTime: Number(expireTime),
+    },
+    opener: openingAccount(accounts, provider, socialId),
+    successorSalt: byOldToken === 1 ? (successorSalt as Uint8Array) : undefined,
   };
-  const session = {
-    id: String(sessionId),
-    provider: String(provider ?? ""),
-    device: String(device),
-    address: String(address),
-    createTime: Number(openTime),
-    lastSeenTime: now,
-    expireTime: Number(expireTime),
-  };
-  const salt = byOldToken === 1 ? (successorSalt as Uint8Array) : undefined;
-  const left = session.expireTime - now;
-  const renew = byOldToken !== 1 && renewal !== undefined && left <= renewal.withinMs;
-  const see = now - Number(lastSeenTime) >= SEEN_STEP_MS;
-  const opener = { provider: session.provider, socialId: String(socialId ?? "") };
-  const dueAccount = ask && isDue(accounts, opener, ask) ? opener : undefined;
-  if (renew || see || dueAccount !== undefined) {
-    return { user, session, successorSalt: salt, renew, see, dueAccount };
-  }
-  return { outcome: "live", user, session, successorSalt: salt, dueAccount: undefined };
 }
 
-function isOutcome(found: SessionCheckOutcome | DueSession): found is SessionCheckOutcome {
+function openingAccount(
+  accounts: readonly Columns[],
+  provider: unknown,
+  socialId: unknown,
+): OpeningAccount | undefined {
+  for (const row of accounts) {
+    const [itsProvider, itsId, _email, _verified, _linkTime, confirmTime, askTime] = row;
+    if (itsProvider !== provider || itsId !== socialId) continue;
+    return {
+      provider: String(provider),
+      socialId: String(socialId),
+      confirmTime: Number(confirmTime),
+      askTime: Number(askTime),
+    };
+  }
+  return undefined;
+}
+
+function isOutcome(found: FoundSession | NoSession): found is NoSession {
   return "outcome" in found;
+}
+
+/** Undefined: nothing, which is mostly. */
+function dueOf(
+  { session, opener, successorSalt }: FoundSession,
+  { now, renewal, ask }: SessionCheck,
+): Due | undefined {
+  const endsSoon = renewal !== undefined && session.expireTime - now <= renewal.withinMs;
+  const see = now - session.lastSeenTime >= SEEN_STEP_MS;
+  const isAsked =
+    ask !== undefined &&
+    opener !== undefined &&
+    opener.confirmTime <= ask.confirmedUntil &&
+    opener.askTime <= ask.askedUntil;
+  const due = {
+    renewal: endsSoon && successorSalt === undefined ? renewal : undefined,
+    see,
+    account: isAsked ? opener : undefined,
+  };
+  return due.renewal !== undefined || see || due.account !== undefined ? due : undefined;
+}
+
+function live(
+  { user, session, successorSalt }: FoundSession,
+  now: number,
+  dueAccount?: DueAccount,
+): SessionCheckOutcome {
+  const seen = { ...session, lastSeenTime: now };
+  return { outcome: "live", user, session: seen, successorSalt, dueAccount };
 }
 
 /** A check as a transaction, which writes what it finds due. */
 function writeCheck(sql: AuthStatements, check: SessionCheck): SessionCheckOutcome {
   const found = findSession(sql, check);
   if (isOutcome(found)) return found;
-  const { now, renewal } = check;
-  const { user, session, successorSalt, renew, see } = found;
-  const dueAccount = found.dueAccount && takeAccount(sql, found.dueAccount, now);
-  if (renew && renewal !== undefined) {
-    const { salt, tokenHash: newTokenHash, expireTime, oldTokenExpireTime } = renewal;
+  const { now } = check;
+  const { session } = found;
+  const due = dueOf(found, check);
+  const dueAccount = due?.account && takeAccount(sql, due.account, now);
+  if (due?.renewal !== undefined) {
+    const { salt, tokenHash: newTokenHash, expireTime, oldTokenExpireTime } = due.renewal;
     const values = { id: session.id, salt, newTokenHash, expireTime, oldTokenExpireTime, now };
     sql.renewSession.run(values);
-    const renewed = { ...session, expireTime };
-    return { outcome: "live", user, session: renewed, successorSalt: salt, dueAccount };
+    const renewed = { ...found, session: { ...session, expireTime }, successorSalt: salt };
+    return live(renewed, now, dueAccount);
   }
-  if (see) sql.seeSession.run({ id: session.id, now });
-  return { outcome: "live", user, session, successorSalt, dueAccount };
-}
-
-/** Whether it is time to ask the provider about one of a user's accounts. */
-function isDue(
-  accounts: readonly Columns[],
-  { provider, socialId }: SocialKey,
-  { confirmedUntil, askedUntil }: NonNullable<SessionCheck["ask"]>,
-): boolean {
-  return accounts.some((row) => {
-    const [itsProvider, itsId, _email, _verified, _linkTime, confirmTime, askTime] = row;
-    if (itsProvider !== provider || itsId !== socialId) return false;
-    return Number(confirmTime) <= confirmedUntil && Number(askTime) <= askedUntil;
-  });
+  if (due?.see) sql.seeSession.run({ id: session.id, now });
+  return live(found, now, dueAccount);
 }
 
 /** An account that is due, marked as asked so that no one else asks. */
-function takeAccount(sql: AuthStatements, key: SocialKey, now: number): DueAccount {
+function takeAccount(
+  sql: AuthStatements,
+  { provider, socialId }: OpeningAccount,
+  now: number,
+): DueAccount {
+  const key = { provider, socialId };
   const taken = required(sql.takeDueAccount.get({ ...key, now }));
   return { ...key, sealedCredentials: text(taken, "sealed_credentials") };
 }

@@ -3,6 +3,7 @@ import type { Cases } from "./cases.ts";
 import {
   checkToken,
   DAY,
+  email,
   hashOf,
   liveSession,
   MINUTE,
@@ -10,8 +11,11 @@ import {
   NOW,
   RENEW_WITHIN,
   SESSION_LIFE,
+  type SignedIn,
+  signIn,
   signInByPassword,
   signInWithToken,
+  toldAccount,
 } from "./fixtures.ts";
 
 /** The first millisecond in which a session opened at NOW is renewed. */
@@ -51,6 +55,55 @@ export const sessionCases: Cases = {
     const request = { tokenHash: hashOf("token"), now: over };
     assert.equal(await repository.endSession(request), false);
     await liveSession(repository, "token", { now: over - 1 });
+  },
+
+  async "a check tells what is so at its time, however soon after another one"(storage) {
+    const repository = await storage.open();
+    const { user, session } = await signInWithToken(repository, "token");
+    const { id: userId } = user;
+    const google = toldAccount({ email: email("ann@example.com"), emailVerified: true });
+    const account = { provider: "facebook", socialId: "1", sealedCredentials: "sealed" };
+    const profile = { firstName: "Bob", lastName: "", picture: "", locale: "" };
+    const told = { email: email("bob@example.com"), emailVerified: true, profile };
+    const changes = [
+      () => repository.updateProfile({ userId, profile, maxBytes: 1_000, now: NOW }),
+      () => repository.linkSocialAccount({ account: google, sessionId: session.id, now: NOW }),
+      () =>
+        repository.keepSocialCheck({
+          account,
+          sealedCredentials: "sealed",
+          confirmed: true,
+          told: { ...told, profile: { ...profile, firstName: "Carl" } },
+          now: NOW,
+        }),
+      () => signIn(repository, { account: { email: email("dora@example.com") } }),
+      () => repository.unlinkSocialAccount({ userId, provider: "google", now: NOW }),
+    ];
+    for (const change of changes) {
+      const before = await liveSession(repository, "token");
+      await change();
+      const after = await liveSession(repository, "token");
+      assert.notDeepEqual(after.user, before.user, `${change}`);
+      assert.deepEqual(after.user, await repository.findUser({ userId }));
+    }
+    const later = NOW + SESSION_LIFE;
+    const ends: ((one: SignedIn & { tokenHash: Uint8Array; socialId: string }) => unknown)[] = [
+      ({ tokenHash }) => repository.endSession({ tokenHash, now: NOW }),
+      ({ user: { id } }) =>
+        repository.revokeSessions({ userId: id, sessionIds: undefined, now: NOW }),
+      ({ user: { id } }) => repository.deactivateUser({ userId: id, now: NOW }),
+      ({ user: { id } }) => repository.deleteUser({ userId: id, now: NOW }),
+      ({ socialId }) => repository.withdrawConsent({ ...account, socialId, now: NOW }),
+      () =>
+        repository.sweep({ now: later, attemptsBefore: later, eventsBefore: later, limit: 100 }),
+    ];
+    for (const [index, end] of ends.entries()) {
+      const socialId = `end ${index}`;
+      const one = await signInWithToken(repository, socialId, { account: { socialId } });
+      await liveSession(repository, socialId);
+      await end({ ...one, socialId, tokenHash: hashOf(socialId) });
+      assert.notEqual((await checkToken(repository, socialId)).outcome, "live", `${end}`);
+    }
   },
 
   async "a session that ends soon is renewed, and keeps its id"(storage) {
