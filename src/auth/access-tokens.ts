@@ -18,14 +18,19 @@ const FRESH_MS = 15_000;
 /** Of so many sessions the last token is remembered, about 700 bytes each. */
 const MOST_REMEMBERED = 10_000;
 
+interface TokenOf {
+  readonly userId: string;
+  readonly sessionId: string;
+}
+
 /** Signs access tokens, and tells the keys that prove them. */
 export interface AccessTokens {
   /**
    * A JWT for a session that is known to be live: nothing here knows whether it is. Signed within
-   * the last 15 seconds, so that calls for one session within them may get the same one.
-   * Throws STORAGE_UNAVAILABLE.
+   * the last 15 seconds, so that calls for one session within them may get the same one, at once.
+   * Rejects with STORAGE_UNAVAILABLE.
    */
-  issue(token: { readonly userId: string; readonly sessionId: string }): Promise<string>;
+  issue(token: TokenOf): string | Promise<string>;
   /**
    * The public keys (RFC 7517) of every token that is good, and of those to come soon.
    * Throws STORAGE_UNAVAILABLE.
@@ -76,24 +81,27 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
     }
   }
 
+  async function issueAnew({ userId, sessionId }: TokenOf, now: number): Promise<string> {
+    const { signer } = await keyRing(now);
+    const issued = Math.floor(now / 1_000);
+    const token = signJwt(signer, {
+      sid: sessionId,
+      iss: issuer,
+      aud: audience,
+      sub: userId,
+      iat: issued,
+      exp: issued + ACCESS_TOKEN_LIFE_MS / 1_000,
+      jti: randomUUID(),
+    });
+    remember(sessionId, { token, signTime: now });
+    return token;
+  }
+
   return {
-    async issue({ userId, sessionId }) {
+    issue(of) {
       const now = clock.now();
-      const last = remembered.get(sessionId);
-      if (last !== undefined && isFresh(last, now)) return last.token;
-      const { signer } = await keyRing(now);
-      const issued = Math.floor(now / 1_000);
-      const token = signJwt(signer, {
-        sid: sessionId,
-        iss: issuer,
-        aud: audience,
-        sub: userId,
-        iat: issued,
-        exp: issued + ACCESS_TOKEN_LIFE_MS / 1_000,
-        jti: randomUUID(),
-      });
-      remember(sessionId, { token, signTime: now });
-      return token;
+      const last = remembered.get(of.sessionId);
+      return last !== undefined && isFresh(last, now) ? last.token : issueAnew(of, now);
     },
     async publicKeys() {
       const { listed } = await keyRing(clock.now());

@@ -1,5 +1,5 @@
 import { UsherError } from "../errors.ts";
-import type { Session, SessionCheck, SessionCheckOutcome, User } from "./repository.ts";
+import type { Session, SessionCheckOutcome, User } from "./repository.ts";
 import type { SessionRoom } from "./sessions.ts";
 import { ASK_AGAIN_AFTER_MS, askProviderAgain, type SocialCheckRoom } from "./social-checks.ts";
 import { hashToken, isSessionToken, newSuccessorSalt, successorOf } from "./tokens.ts";
@@ -29,7 +29,8 @@ export async function checkSession(room: SocialCheckRoom, token: string): Promis
     confirmedUntil: now - settings.socialCheckMs,
     askedUntil: now - ASK_AGAIN_AFTER_MS,
   };
-  let found = await findSession(room, token, { now, renewal: undefined, ask });
+  const tokenHash = hashToken(token);
+  let found = live(await room.repository.checkSession({ tokenHash, now, renewal: undefined, ask }));
   const { dueAccount } = found;
   if (endsSoon(room, found, now)) found = await renewSession(room, token, now);
   const check = dueAccount && (await askProviderAgain(room, dueAccount));
@@ -46,8 +47,9 @@ function endsSoon({ settings }: SessionRoom, { session, successorSalt }: Live, n
 }
 
 /** Renews the session, or tells the successor where another call was faster. */
-function renewSession(room: SessionRoom, token: string, now: number): Promise<Live> {
+async function renewSession(room: SessionRoom, token: string, now: number): Promise<Live> {
   const { sessionRenewBeforeMs: withinMs, sessionLifeMs } = room.settings;
+  const tokenHash = hashToken(token);
   const salt = newSuccessorSalt();
   const renewal = {
     withinMs,
@@ -56,7 +58,7 @@ function renewSession(room: SessionRoom, token: string, now: number): Promise<Li
     expireTime: now + sessionLifeMs,
     oldTokenExpireTime: now + OLD_TOKEN_LIFE_MS,
   };
-  return findSession(room, token, { now, renewal, ask: undefined });
+  return live(await room.repository.checkSession({ tokenHash, now, renewal, ask: undefined }));
 }
 
 /**
@@ -68,16 +70,11 @@ export async function requireSession(
   token: string,
 ): Promise<{ readonly user: User; readonly session: Session }> {
   if (!isSessionToken(token)) throw new UsherError("WRONG_SESSION_SIGN");
-  const now = room.clock.now();
-  return findSession(room, token, { now, renewal: undefined, ask: undefined });
+  const check = { tokenHash: hashToken(token), now: room.clock.now() };
+  return live(await room.repository.checkSession({ ...check, renewal: undefined, ask: undefined }));
 }
 
-async function findSession(
-  { repository }: SessionRoom,
-  token: string,
-  check: Omit<SessionCheck, "tokenHash">,
-): Promise<Live> {
-  const found = await repository.checkSession({ tokenHash: hashToken(token), ...check });
+function live(found: SessionCheckOutcome): Live {
   switch (found.outcome) {
     case "live":
       return found;

@@ -9,6 +9,7 @@ import { crc32 } from "node:zlib";
 const SESSION_PREFIX = "uss_";
 const SECRET_BYTES = 32;
 const CHECKSUM_BYTES = 4;
+const PREFIX_CHECKSUM = crc32(SESSION_PREFIX);
 const SESSION_FORM = /^uss_[A-Za-z0-9_-]{48}$/;
 
 /** A fresh session token: 256 random bits. */
@@ -18,7 +19,9 @@ export function newSessionToken(): string {
 
 /** Whether a text has the form of a session token, checksum included. */
 export function isSessionToken(text: string): boolean {
-  return SESSION_FORM.test(text) && sessionToken(secretOf(text)) === text;
+  if (!SESSION_FORM.test(text)) return false;
+  const body = Buffer.from(text.slice(SESSION_PREFIX.length), "base64url");
+  return checksumOf(body.subarray(0, SECRET_BYTES)) === body.readUInt32BE(SECRET_BYTES);
 }
 
 /** What, together with a token, makes the token's successor. */
@@ -41,13 +44,18 @@ export function randomSecret(): string {
 
 /** The form in which the store knows a random token, which needs no salt and no stretching. */
 export function hashToken(token: string): Uint8Array {
-  return hash("sha256", token, "buffer");
+  // By way of a text: Node takes twice as long to hash into a buffer.
+  return Buffer.from(hash("sha256", token, "latin1"), "latin1");
 }
 
 function sessionToken(secret: Uint8Array): string {
   const checksum = Buffer.alloc(CHECKSUM_BYTES);
-  checksum.writeUInt32BE(crc32(secret, crc32(SESSION_PREFIX)));
+  checksum.writeUInt32BE(checksumOf(secret));
   return SESSION_PREFIX + Buffer.concat([secret, checksum]).toString("base64url");
+}
+
+function checksumOf(secret: Uint8Array): number {
+  return crc32(secret, PREFIX_CHECKSUM);
 }
 
 function secretOf(token: string): Uint8Array {

@@ -223,7 +223,7 @@ describe("The keys of access tokens", () => {
   test("that could not be read are read again at the next call", async (t) => {
     const { tokens, db } = start(t);
     db.handle.exec("ALTER TABLE signing_keys RENAME TO hidden");
-    await assert.rejects(tokens.issue(session));
+    await assert.rejects(async () => tokens.issue(session));
     db.handle.exec("ALTER TABLE hidden RENAME TO signing_keys");
     await tokens.issue(session);
   });

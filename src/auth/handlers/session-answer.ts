@@ -39,11 +39,13 @@ export class SessionAnswer {
   }
 }
 
-export async function sessionAnswer(
+export function sessionAnswer(
   { accessTokens }: SessionAnswerRoom,
   live: LiveSession,
-): Promise<SessionAnswer> {
+): SessionAnswer | Promise<SessionAnswer> {
   const { user, session } = live;
-  const accessToken = await accessTokens.issue({ userId: user.id, sessionId: session.id });
-  return new SessionAnswer(live, accessToken);
+  const token = accessTokens.issue({ userId: user.id, sessionId: session.id });
+  return typeof token === "string"
+    ? new SessionAnswer(live, token)
+    : token.then((accessToken) => new SessionAnswer(live, accessToken));
 }

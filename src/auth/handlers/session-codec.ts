@@ -61,6 +61,8 @@ const account = {
 
 const writer = new WireWriter();
 
+const encodedUsers = new WeakMap<User, Uint8Array>();
+
 /** The encoders by the methods that answer with these messages. */
 export const authEncoders = { checkSession: encodeCheckSession };
 
@@ -68,17 +70,27 @@ export const authEncoders = { checkSession: encodeCheckSession };
 function encodeCheckSession(answer: unknown): Uint8Array | undefined {
   if (!(answer instanceof SessionAnswer)) return undefined;
   const { live, accessToken } = answer;
+  const userBytes = encodeUser(live.user);
   writer.reset();
   writer.varint(response.user);
-  const openedUser = writer.open();
-  writeUser(live.user);
-  writer.close(openedUser);
+  writer.bytes(userBytes);
   writer.varint(response.session);
   const openedSession = writer.open();
   writeSession(live.session, live.token);
   writer.close(openedSession);
   writer.textField(response.accessToken, accessToken);
   return writer.finish();
+}
+
+/** Each user is written once: the store gives the same one again as long as nothing changes. */
+function encodeUser(told: User): Uint8Array {
+  const known = encodedUsers.get(told);
+  if (known !== undefined) return known;
+  writer.reset();
+  writeUser(told);
+  const bytes = writer.finish();
+  encodedUsers.set(told, bytes);
+  return bytes;
 }
 
 function writeUser(told: User): void {

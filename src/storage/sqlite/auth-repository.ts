@@ -28,7 +28,7 @@ export function createAuthRepository(db: SqliteDatabase): AuthRepository {
     ...registrationSteps(transactions),
     ...passwordSteps(transactions),
     ...attemptSteps(transactions),
-    ...sessionSteps(transactions, new SessionCache(db.handle)),
+    ...sessionSteps(transactions, SessionCache.of(db.handle)),
     ...socialSteps(transactions),
     ...revocationSteps(transactions),
     ...signingKeySteps(transactions),

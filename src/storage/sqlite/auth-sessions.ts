@@ -187,19 +187,22 @@ function dueOf(
   { session, opener, successorSalt }: FoundSession,
   { now, renewal, ask }: SessionCheck,
 ): Due | undefined {
-  const endsSoon = renewal !== undefined && session.expireTime - now <= renewal.withinMs;
   const see = now - session.lastSeenTime >= SEEN_STEP_MS;
+  const isRenewed =
+    renewal !== undefined &&
+    successorSalt === undefined &&
+    session.expireTime - now <= renewal.withinMs;
   const isAsked =
     ask !== undefined &&
     opener !== undefined &&
     opener.confirmTime <= ask.confirmedUntil &&
     opener.askTime <= ask.askedUntil;
-  const due = {
-    renewal: endsSoon && successorSalt === undefined ? renewal : undefined,
+  if (!see && !isRenewed && !isAsked) return undefined;
+  return {
+    renewal: isRenewed ? renewal : undefined,
     see,
     account: isAsked ? opener : undefined,
   };
-  return due.renewal !== undefined || see || due.account !== undefined ? due : undefined;
 }
 
 function live(

@@ -17,7 +17,16 @@ export class SessionCache {
   readonly #found = new Map<string, FoundSession>();
   readonly #tokensOf = new Map<string, Set<string>>();
 
-  constructor(handle: DatabaseSync) {
+  /** The one of a connection: SQLite tells a single one. */
+  static of(handle: DatabaseSync): SessionCache {
+    const known = caches.get(handle);
+    if (known !== undefined) return known;
+    const cache = new SessionCache(handle);
+    caches.set(handle, cache);
+    return cache;
+  }
+
+  private constructor(handle: DatabaseSync) {
     handle.function("forget_sessions_of", (userId) => {
       this.#forget(String(userId));
       return null;
@@ -49,6 +58,8 @@ export class SessionCache {
     this.#tokensOf.delete(userId);
   }
 }
+
+const caches = new WeakMap<DatabaseSync, SessionCache>();
 
 function keyOf({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
