@@ -7,6 +7,7 @@ import type { Config } from "./config.ts";
 import { openEmbedded } from "./embedded.ts";
 import type { Log } from "./log.ts";
 import { DeferredMailQueue, openMailQueue } from "./mail-queue.ts";
+import { queueDecoders } from "./queue/handlers/request-codec.ts";
 import { queueEncoders } from "./queue/handlers/task-codec.ts";
 import { jsonAnswer, type Page } from "./server/http-pages.ts";
 import { startServer } from "./server/server.ts";
@@ -43,7 +44,7 @@ export async function startUsher(
 
   const server = await startServer({
     services: { auth: auth.implementation, queue: backend.queue, cluster: backend.cluster },
-    queueEncoders,
+    queueCodecs: { encoders: queueEncoders, decoders: queueDecoders },
     grpcListen: config.grpcListen,
     httpListen: config.httpListen,
     log,

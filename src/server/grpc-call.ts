@@ -21,7 +21,7 @@ import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
 import { resetHalfOpen } from "./half-open.ts";
 import { undecodable, WHOLE_MESSAGE } from "./request-fault.ts";
-import type { Encoder } from "./served-service.ts";
+import type { Decoder, Encoder } from "./served-service.ts";
 import { internalError, toConnectError } from "./status.ts";
 import { undoAnswer } from "./undo-answer.ts";
 
@@ -34,6 +34,8 @@ export interface GrpcMethod {
   readonly handler: ((request: unknown, context: GrpcContext) => unknown) | undefined;
   /** Tried first on every answer. */
   readonly encoder: Encoder | undefined;
+  /** Tried first on every request. */
+  readonly decoder: Decoder | undefined;
   readonly streamsIn: boolean;
   readonly streamsOut: boolean;
 }
@@ -174,7 +176,9 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
     this.#sendStatus.call(this.#wire, status);
   }
 
-  #decode(bytes: Uint8Array): unknown {
+  #decode(bytes: Buffer): unknown {
+    const decoded = this.#method.decoder?.(bytes);
+    if (decoded !== undefined) return decoded;
     try {
       // Not as a Buffer, or `bytes` fields would be Buffers here and not on the other listener.
       const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);

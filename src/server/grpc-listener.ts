@@ -18,7 +18,7 @@ import {
   MAX_CONCURRENT_CALLS,
   TCP_KEEP_ALIVE_MS,
 } from "./listen.ts";
-import type { Encoders, ServedService } from "./served-service.ts";
+import type { Codecs, ServedService } from "./served-service.ts";
 
 export interface GrpcListenerOptions {
   readonly listen: ListenAddress;
@@ -63,12 +63,12 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
       },
     ],
   });
-  for (const { service, implementation, encoders } of options.services) {
+  for (const { service, implementation, codecs } of options.services) {
     const definitions: Record<string, MethodDefinition<Buffer, Buffer>> = {};
     for (const desc of service.methods) {
       const definition = define(desc);
       definitions[desc.name] = definition;
-      methods.set(definition.path, serve(desc, implementation, encoders));
+      methods.set(definition.path, serve(desc, implementation, codecs));
     }
     server.addService(definitions, {});
   }
@@ -106,13 +106,14 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
 function serve(
   desc: DescMethod,
   implementation: ServedService["implementation"],
-  encoders: Encoders,
+  { encoders, decoders }: Codecs,
 ): GrpcMethod {
   const handlers = implementation as Record<string, GrpcMethod["handler"]>;
   return {
     desc,
     handler: handlers[desc.localName]?.bind(implementation),
-    encoder: encoders[desc.localName],
+    encoder: encoders?.[desc.localName],
+    decoder: decoders?.[desc.localName],
     streamsIn: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
     streamsOut: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
   };

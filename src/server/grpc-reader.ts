@@ -10,13 +10,13 @@ interface Waiter<Message> {
  */
 export class RequestReader<Message> implements AsyncIterableIterator<Message, undefined> {
   readonly #requestOne: () => void;
-  readonly #decode: (bytes: Uint8Array) => Message;
+  readonly #decode: (bytes: Buffer) => Message;
   readonly #waiters: Waiter<Message>[] = [];
   #over = false;
   #failure: { readonly error: unknown } | undefined;
 
   /** `requestOne` makes the wire call `deliver` or `end` once; `decode` may throw. */
-  constructor(requestOne: () => void, decode: (bytes: Uint8Array) => Message) {
+  constructor(requestOne: () => void, decode: (bytes: Buffer) => Message) {
     this.#requestOne = requestOne;
     this.#decode = decode;
   }
@@ -47,7 +47,7 @@ export class RequestReader<Message> implements AsyncIterableIterator<Message, un
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  deliver(bytes: Uint8Array): void {
+  deliver(bytes: Buffer): void {
     const waiter = this.#waiters.shift();
     if (waiter === undefined) return;
     try {

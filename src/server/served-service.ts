@@ -5,7 +5,13 @@ import type { ServiceImpl } from "@connectrpc/connect";
 export interface ServedService {
   readonly service: DescService;
   readonly implementation: Partial<ServiceImpl<DescService>>;
-  readonly encoders: Encoders;
+  readonly codecs: Codecs;
+}
+
+/** What is encoded and decoded faster than by protobuf-es, by the local names of the methods. */
+export interface Codecs {
+  readonly encoders?: Readonly<Record<string, Encoder>>;
+  readonly decoders?: Readonly<Record<string, Decoder>>;
 }
 
 /**
@@ -13,14 +19,14 @@ export interface ServedService {
  */
 export type Encoder = (answer: unknown) => Uint8Array | undefined;
 
-/** Encoders of a service's hot answers, by the local names of its methods. */
-export type Encoders = Readonly<Record<string, Encoder>>;
+/** Decodes a request, to the same message as protobuf-es; undefined where it is to do it. */
+export type Decoder = (request: Buffer) => unknown;
 
 /** A service with handlers of its own types, for where every service is like another. */
 export function served<Service extends DescService>(
   service: Service,
   implementation: Partial<ServiceImpl<Service>>,
-  encoders: Encoders = {},
+  codecs: Codecs = {},
 ): ServedService {
-  return { service, implementation: implementation as ServedService["implementation"], encoders };
+  return { service, implementation: implementation as ServedService["implementation"], codecs };
 }

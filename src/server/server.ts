@@ -16,7 +16,7 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { ListenAddress, Listener } from "./listen.ts";
 import { type Probe, readiness } from "./readiness.ts";
 import { reflectionServices } from "./reflection.ts";
-import { type Encoders, type ServedService, served } from "./served-service.ts";
+import { type Codecs, type ServedService, served } from "./served-service.ts";
 
 export interface ServerOptions {
   readonly services: {
@@ -25,8 +25,8 @@ export interface ServerOptions {
     /** For other instances; not told by health or reflection. */
     readonly cluster?: ServiceImpl<typeof ClusterService> | undefined;
   };
-  /** For QueueService's hot answers on the gRPC listener. */
-  readonly queueEncoders?: Encoders;
+  /** For QueueService's hot messages on the gRPC listener. */
+  readonly queueCodecs?: Codecs;
   readonly grpcListen: ListenAddress;
   readonly httpListen: ListenAddress;
   readonly log: Log;
@@ -90,7 +90,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function serviceList(
-  { services: { auth, queue, cluster }, queueEncoders, log, maxRequestBytes }: ServerOptions,
+  { services: { auth, queue, cluster }, queueCodecs, log, maxRequestBytes }: ServerOptions,
   lifecycle: Lifecycle,
   ready: ReturnType<typeof readiness>,
 ): ServedService[] {
@@ -103,8 +103,8 @@ function serviceList(
     [file_google_rpc_status, file_google_rpc_error_details],
   );
   return [
-    served(AuthService, guard(AuthService, auth, options), authEncoders),
-    served(QueueService, guard(QueueService, queue, options), queueEncoders),
+    served(AuthService, guard(AuthService, auth, options), { encoders: authEncoders }),
+    served(QueueService, guard(QueueService, queue, options), queueCodecs),
     ...(cluster === undefined
       ? []
       : [served(ClusterService, guard(ClusterService, cluster, options))]),
