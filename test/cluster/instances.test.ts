@@ -200,6 +200,18 @@ test("every instance lists the tubes of all, and tells the statistics of all", a
   }
 });
 
+test("a forwarded call about every tube says from which shards it is to be answered", async (t) => {
+  const [one] = (await startInstances(t, 1)).all;
+  const { client } = Queue.of(one ?? assert.fail());
+  const forwarded = (headers: Record<string, string>) => ({
+    headers: { "usher-forwarded": "1", ...headers },
+  });
+  const refused = "InvalidArgument INVALID_PARAMS usher-shards";
+  assert.equal(await failure(client.listTubes({}, forwarded({}))), refused);
+  assert.equal(await failure(client.getStatistics({}, forwarded({}))), refused);
+  await client.listTubes({}, forwarded({ "usher-shards": "0,63" }));
+});
+
 test("a session holds leases of tubes of all instances, and its end releases them all", async (t) => {
   const instances = await startInstances(t, 3);
   const queues = instances.all.map((called) => Queue.of(called)) as [Queue, Queue, Queue];
