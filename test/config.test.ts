@@ -237,8 +237,8 @@ describe("secrets", () => {
   });
 
   test("what is not a secret cannot be read from a file", () => {
-    assert.deepEqual(faultsOf({ env: { USHER_STORAGE_FILE: "f" } }), [
-      "USHER_STORAGE_FILE: no such setting; did you mean USHER_STORAGE?",
+    assert.deepEqual(faultsOf({ env: { USHER_LOG_LEVEL_FILE: "f" } }), [
+      "USHER_LOG_LEVEL_FILE: no such setting; did you mean USHER_LOG_LEVEL?",
     ]);
   });
 

@@ -104,7 +104,7 @@ export function peerAddress(about: string) {
 /** Where the data is. */
 export function storageAddress(fallback: string, about: string) {
   const allowed = "sqlite:<folder>, or a mongodb:// or mongodb+srv:// URL";
-  return setting({ about, allowed, fallback, secret: false }, readStorageAddress);
+  return setting({ about, allowed, fallback, secret: true }, readStorageAddress);
 }
 
 /** An http or https address to which paths are added; read without a slash at its end. */

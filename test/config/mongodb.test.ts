@@ -43,6 +43,12 @@ describe("a storage in MongoDB", () => {
     });
   }
 
+  test("is named by a file, for a URL may have a password", () => {
+    const env = { ...onMongo(""), USHER_STORAGE_FILE: "/run/secrets/storage" };
+    const { storage } = configOf(env, `${URL_WITH_PASSWORD}\n`);
+    assert.deepEqual(storage, { kind: "mongodb", url: URL_WITH_PASSWORD });
+  });
+
   const wrong = [
     "mongodb://",
     "mongodb:/usher:hunter2@db.example/usher",
