@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import {
   type DescMethod,
   type DescMethodUnary,
@@ -11,6 +11,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { callJson, startService, transportOf } from "../support/service.ts";
 
 const LONG = "x".repeat(257);

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import type { Client } from "@connectrpc/connect";
 import type { Browser } from "playwright-core";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { DAY, defaultSettings, refused, startRoom } from "../auth/room.ts";
 import { startChromium, withoutChromium } from "../support/chromium.ts";
+import { test } from "../support/on-each-storage.ts";
 import { type OpenIdProvider, startOpenIdProvider } from "../support/openid-provider.ts";
 import { clientOf, startService } from "../support/service.ts";
 

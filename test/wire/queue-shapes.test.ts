@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
+import { test } from "../support/on-each-storage.ts";
 import { startService } from "../support/service.ts";
 
 // The JSON that people type and read, byte for byte: field names, numbers as numbers or strings,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
 import { TaskState } from "../../gen/usher/queue/v1/task_pb.ts";
+import { test } from "../support/on-each-storage.ts";
 import { atMs, failure, ms, Queue, text, textOf, texts, until } from "../support/queue.ts";
 import { startService } from "../support/service.ts";
 
