@@ -23,6 +23,8 @@ const ANSWER_MS = 2_000;
 export class SessionRouting implements SessionHomes {
   readonly #router: Router;
   readonly #log: Log;
+  /** Ends of sessions that are under way in shards of this instance. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(router: Router, log: Log) {
     this.#router = router;
@@ -72,8 +74,19 @@ export class SessionRouting implements SessionHomes {
     }
   }
 
-  /** Releases what a session that is over holds in shards of this instance. */
-  async endHere(id: string): Promise<void> {
+  /**
+   * Releases what a session that is over holds in shards of this instance. Its home tells of the
+   * end, and whoever closes it as well: the second waits for the same releases.
+   */
+  endHere(id: string): Promise<void> {
+    const underWay = this.#ending.get(id);
+    if (underWay !== undefined) return underWay;
+    const ending = this.#endForeign(id).finally(() => this.#ending.delete(id));
+    this.#ending.set(id, ending);
+    return ending;
+  }
+
+  async #endForeign(id: string): Promise<void> {
     await Promise.all(this.#router.local.all().map(({ engine }) => engine.endForeignSession(id)));
   }
 

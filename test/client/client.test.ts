@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { durationFromMs, TubeKind, UsherClient, UsherClientError } from "../../src/client/index.ts";
+import { test } from "../support/on-each-storage.ts";
 import { freeListens, startProcess, temporaryFolder } from "../support/process.ts";
 import { startService } from "../support/service.ts";
 import { connectTo, createTube, startRelay, startWithClient, until } from "./harness.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type NewTask, TubeKind } from "../../src/client/index.ts";
+import { test } from "../support/on-each-storage.ts";
 import { connectTo, countsOf, createTube, startWithClient, until } from "./harness.ts";
 
 const task: NewTask = { payload: "work" };

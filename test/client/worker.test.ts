@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, type TestContext, test } from "node:test";
+import { describe, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   BuryTask,
@@ -10,6 +10,7 @@ import {
   TubeKind,
   UsherClient,
 } from "../../src/client/index.ts";
+import { test } from "../support/on-each-storage.ts";
 import { startService } from "../support/service.ts";
 import { connectTo, countsOf, createTube, startRelay, startWithClient, until } from "./harness.ts";
 
