@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { UsherError } from "../../../src/errors.ts";
 import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
 import { changes, progress, recovered, task } from "../../conformance/queue/fixtures.ts";
 import { withoutMongodb } from "../../support/mongod.ts";
-import { startOwnMongod } from "./own-mongod.ts";
+import { type OwnMongod, startOwnMongod } from "./own-mongod.ts";
 import { type Instance, keptCommits, nextCommand, startInstance } from "./queue-database.ts";
 
 /** Resolves when a mongod that was started answers again. */
@@ -21,12 +21,21 @@ async function isBack({ database }: Instance): Promise<void> {
 test("a mongod that is killed under commits and started again has lost and doubled none of them", {
   skip: withoutMongodb,
 }, async (t) => {
-  const mongod = await startOwnMongod(t);
+  await commitUnderKills(t, await startOwnMongod(t));
+});
+
+test("of a replica set of three the primary is killed under commits: another goes on, none is lost", {
+  skip: withoutMongodb,
+}, async (t) => {
+  await commitUnderKills(t, await startOwnMongod(t, { members: 3 }));
+});
+
+async function commitUnderKills(t: TestContext, mongod: OwnMongod): Promise<void> {
   const instance = await startInstance(t, mongod.url);
   await ensureQueueCollections(instance.database.db);
   const shards = [0, 31, 63];
   const stores = await instance.own(...shards);
-  const steps = 60;
+  const steps = 200;
   let answered = 0;
   const commits = stores.map(async (store) => {
     for (let number = 1; number <= steps; number++) {
@@ -62,7 +71,7 @@ test("a mongod that is killed under commits and started again has lost and doubl
     assert.equal(await keptCommits(instance, shards[index] ?? -1), steps);
   }
   assert.deepEqual(instance.lost, []);
-});
+}
 
 test("while no mongod comes back, what was not sent to be kept is refused, and the shard stays", {
   skip: withoutMongodb,

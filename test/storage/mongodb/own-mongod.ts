@@ -8,54 +8,93 @@ import { findMongod } from "../../../bench/peers/mongod.ts";
 import { lastingPort } from "../../../bench/run/process.ts";
 import { temporaryFolder } from "../../support/process.ts";
 
-/** A mongod of a test's own that can be killed and started again. */
+/** A MongoDB of a test's own that can be killed and started again. */
 export interface OwnMongod {
   readonly url: string;
-  /** As when its machine loses its power. */
+  /** As when the machine of the primary, or of the only one, loses its power. */
   kill(): Promise<void>;
+  /** Starts those that were killed. */
   start(): Promise<void>;
-  /** From now on it answers nothing, and keeps every connection. */
+  /** From now on none answers anything, and all keep every connection. */
   hang(): Promise<void>;
 }
 
-/** A replica set of one, or a server that is no member of any. */
+interface OwnOptions {
+  /** False: a server that is no member of any replica set. */
+  readonly isInSet?: boolean;
+  readonly members?: number;
+}
+
+/** A replica set of one, or of some. */
 export async function startOwnMongod(
   t: TestContext,
-  { isInSet = true }: { readonly isInSet?: boolean } = {},
+  { isInSet = true, members: count = 1 }: OwnOptions = {},
 ): Promise<OwnMongod> {
-  const folder = temporaryFolder(t);
-  const port = await lastingPort();
+  const members: Member[] = [];
+  for (let number = 0; number < count; number++) {
+    members.push(new Member(await lastingPort(), temporaryFolder(t), isInSet));
+  }
+  const hosts = members.map(({ host }) => host);
   const options = `${isInSet ? "replicaSet=own&" : ""}monitorCommands=true`;
-  const url = `mongodb://127.0.0.1:${port}/usher?${options}`;
-  let child: ChildProcess | undefined;
   const own: OwnMongod = {
-    url,
+    url: `mongodb://${hosts.join(",")}/usher?${options}`,
     async start() {
-      const args = ["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder];
-      const cache = ["--wiredTigerCacheSizeGB", "0.25"];
-      const set = isInSet ? ["--replSet", "own"] : [];
-      child = spawn(findMongod() ?? "mongod", [...args, ...cache, ...set], {
-        stdio: "ignore",
-      });
-      await once(child, "spawn");
+      await Promise.all(members.map((member) => member.start()));
     },
     async kill() {
-      const killed = child;
-      child = undefined;
-      if (killed === undefined || killed.exitCode !== null) return;
-      killed.kill("SIGKILL");
-      await once(killed, "exit");
+      const primary = count === 1 ? hosts[0] : await primaryOf(hosts);
+      await members.find(({ host }) => host === primary)?.kill();
     },
     async hang() {
-      child?.kill("SIGSTOP");
-      // A signal reaches the threads one after the other, and one of them may answer meanwhile.
-      while (!threadsOf(child?.pid).every((state) => state === "T")) await pause(1);
+      await Promise.all(members.map((member) => member.hang()));
     },
   };
-  t.after(() => own.kill());
+  t.after(() => Promise.all(members.map((member) => member.kill())));
   await own.start();
-  if (isInSet) await initiate(port);
+  if (isInSet) await initiate(hosts);
   return own;
+}
+
+/** One mongod on a port that it keeps. */
+class Member {
+  readonly host: string;
+  readonly #port: number;
+  readonly #folder: string;
+  readonly #isInSet: boolean;
+  #child: ChildProcess | undefined;
+
+  constructor(port: number, folder: string, isInSet: boolean) {
+    this.host = `127.0.0.1:${port}`;
+    this.#port = port;
+    this.#folder = folder;
+    this.#isInSet = isInSet;
+  }
+
+  async start(): Promise<void> {
+    if (this.#child !== undefined) return;
+    const args = ["--bind_ip", "127.0.0.1", "--port", `${this.#port}`, "--dbpath", this.#folder];
+    const cache = ["--wiredTigerCacheSizeGB", "0.25"];
+    const set = this.#isInSet ? ["--replSet", "own"] : [];
+    this.#child = spawn(findMongod() ?? "mongod", [...args, ...cache, ...set], {
+      stdio: "ignore",
+    });
+    await once(this.#child, "spawn");
+  }
+
+  async kill(): Promise<void> {
+    const killed = this.#child;
+    this.#child = undefined;
+    if (killed === undefined || killed.exitCode !== null) return;
+    killed.kill("SIGKILL");
+    await once(killed, "exit");
+  }
+
+  async hang(): Promise<void> {
+    const child = this.#child;
+    child?.kill("SIGSTOP");
+    // A signal reaches the threads one after the other, and one of them may answer meanwhile.
+    while (!threadsOf(child?.pid).every((state) => state === "T")) await pause(1);
+  }
 }
 
 /** The states of a process's threads, as Linux tells them. */
@@ -67,10 +106,28 @@ function threadsOf(pid: number | undefined): string[] {
   });
 }
 
-async function initiate(port: number): Promise<void> {
-  const client = await MongoClient.connect(`mongodb://127.0.0.1:${port}/?directConnection=true`);
-  const members = [{ _id: 0, host: `127.0.0.1:${port}` }];
-  await client.db("admin").command({ replSetInitiate: { _id: "own", members } });
-  while (!(await client.db("admin").command({ hello: 1 }))["isWritablePrimary"]) await pause(20);
+/** Soon, so that a test need not wait ten seconds for every election. */
+const ELECTION_MS = 1_000;
+
+async function initiate(hosts: readonly string[]): Promise<void> {
+  const client = await MongoClient.connect(`mongodb://${hosts[0]}/?directConnection=true`);
+  const members = hosts.map((host, _id) => ({ _id, host }));
+  const settings = { electionTimeoutMillis: ELECTION_MS };
+  await client.db("admin").command({ replSetInitiate: { _id: "own", members, settings } });
   await client.close();
+  await primaryOf(hosts);
+}
+
+/** Waits until there is one. */
+async function primaryOf(hosts: readonly string[]): Promise<string> {
+  const client = new MongoClient(`mongodb://${hosts.join(",")}/?replicaSet=own`);
+  try {
+    for (;;) {
+      const hello = await client.db("admin").command({ hello: 1 });
+      if (hello["isWritablePrimary"] === true) return String(hello["me"]);
+      await pause(20);
+    }
+  } finally {
+    await client.close();
+  }
 }
