@@ -10,7 +10,6 @@ import { UsherError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { createLogger } from "./logger.ts";
 import { MailTubeError } from "./mail-queue.ts";
-import { move } from "./move/move.ts";
 import { ListenError } from "./server/listen.ts";
 import { StorageOpenError } from "./storage/open-error.ts";
 import { type RunningUsher, startUsher } from "./usher.ts";
@@ -161,6 +160,7 @@ async function moveData(flags: Flags): Promise<number> {
   if (storage.kind !== "mongodb") return misused("move needs --to mongodb://...");
   try {
     const { url } = storage;
+    const { move } = await import("./move/move.ts");
     return (await move({ folder, url, sealingKeys: auth.sealingKeys ?? [], say })) ? 0 : 1;
   } catch (error) {
     const cause = error instanceof UsherError && error.cause ? `: ${messageOf(error.cause)}` : "";
