@@ -104,10 +104,9 @@ export class LocalShards {
 
   /**
    * Ends a shard in good order: commits are finished, leases and sessions kept, and `release` tells
-   * the others, if they are not told otherwise. Streams that it feeds end. Where that fails the
-   * shard is lost.
+   * the others. Streams that it feeds end. Where that fails the shard is lost.
    */
-  async handOver(shard: number, release?: (epoch: number) => Promise<void>): Promise<void> {
+  async handOver(shard: number, release: (epoch: number) => Promise<void>): Promise<void> {
     const local = this.#open.get(shard);
     if (local === undefined) return;
     this.#open.delete(shard);
@@ -117,7 +116,7 @@ export class LocalShards {
       engine.drain(new UsherError("NOT_OWNER"));
       await engine.streamsEnded();
       await engine.close();
-      await release?.(epoch);
+      await release(epoch);
     } catch (error) {
       engine.abandon();
       this.#parts.log.warn({ shard, err: error }, "a shard could not be handed over");

@@ -41,6 +41,8 @@ export class Membership {
   #busy = false;
   #waiting = 0;
   #wakeRound: (() => void) | undefined;
+  /** Something asks for a round before the next pause. */
+  #hurried = false;
   readonly #changed = new Set<() => void>();
   readonly #onDrain = new Set<(error: UsherError) => void>();
   /** Told after each look who else lives. */
@@ -159,9 +161,8 @@ export class Membership {
     this.#hurry();
     await this.#loop;
     await this.#work;
-    await Promise.all(this.#local.all().map(({ shard }) => this.#local.handOver(shard)));
+    await Promise.all(this.#local.all().map(({ shard }) => this.#handOver(shard, "")));
     try {
-      // This hands over all of them in one step.
       await this.#registry.leave();
     } catch (error) {
       this.#log.warn({ err: error }, "the others wait until this instance's life is over");
@@ -171,7 +172,8 @@ export class Membership {
   async #run(): Promise<void> {
     while (!this.#stopping) {
       await sleep(HURRIED_ROUND_MS);
-      if (this.#waiting === 0) await this.#pause(ROUND_MS - HURRIED_ROUND_MS);
+      if (this.#waiting === 0 && !this.#hurried) await this.#pause(ROUND_MS - HURRIED_ROUND_MS);
+      this.#hurried = false;
       if (!this.#stopping) await this.#tryRound();
     }
   }
@@ -295,6 +297,7 @@ export class Membership {
 
   /** The next round is soon. */
   #hurry(): void {
+    this.#hurried = true;
     this.#wakeRound?.();
   }
 
