@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { MongoClient } from "mongodb";
+import { type Document, MongoClient } from "mongodb";
 import { findMongod } from "../../../bench/peers/mongod.ts";
 import { lastingPort } from "../../../bench/run/process.ts";
 import { temporaryFolder } from "../../support/process.ts";
@@ -84,7 +84,7 @@ class Member {
   async kill(): Promise<void> {
     const killed = this.#child;
     this.#child = undefined;
-    if (killed === undefined || killed.exitCode !== null) return;
+    if (killed === undefined || killed.exitCode !== null || killed.signalCode !== null) return;
     killed.kill("SIGKILL");
     await once(killed, "exit");
   }
@@ -110,23 +110,29 @@ function threadsOf(pid: number | undefined): string[] {
 const ELECTION_MS = 1_000;
 
 async function initiate(hosts: readonly string[]): Promise<void> {
-  const client = await MongoClient.connect(`mongodb://${hosts[0]}/?directConnection=true`);
+  const direct = hosts.map((host) => `mongodb://${host}/?directConnection=true`);
+  // A set is only made of members that answer.
+  await Promise.all(direct.map((url) => asked(url, { ping: 1 })));
   const members = hosts.map((host, _id) => ({ _id, host }));
   const settings = { electionTimeoutMillis: ELECTION_MS };
-  await client.db("admin").command({ replSetInitiate: { _id: "own", members, settings } });
-  await client.close();
+  await asked(direct[0] ?? "", { replSetInitiate: { _id: "own", members, settings } });
   await primaryOf(hosts);
 }
 
 /** Waits until there is one. */
 async function primaryOf(hosts: readonly string[]): Promise<string> {
-  const client = new MongoClient(`mongodb://${hosts.join(",")}/?replicaSet=own`);
+  for (;;) {
+    const hello = await asked(`mongodb://${hosts.join(",")}/?replicaSet=own`, { hello: 1 });
+    if (hello["isWritablePrimary"] === true) return String(hello["me"]);
+    await pause(20);
+  }
+}
+
+/** What one command is answered by a connection of its own. */
+async function asked(url: string, command: Document): Promise<Document> {
+  const client = new MongoClient(url);
   try {
-    for (;;) {
-      const hello = await client.db("admin").command({ hello: 1 });
-      if (hello["isWritablePrimary"] === true) return String(hello["me"]);
-      await pause(20);
-    }
+    return await client.db("admin").command(command);
   } finally {
     await client.close();
   }
