@@ -35,10 +35,12 @@ async function commitUnderKills(t: TestContext, mongod: OwnMongod): Promise<void
   await ensureQueueCollections(instance.database.db);
   const shards = [0, 31, 63];
   const stores = await instance.own(...shards);
-  const steps = 200;
   let answered = 0;
+  let over = false;
   const commits = stores.map(async (store) => {
-    for (let number = 1; number <= steps; number++) {
+    let number = 0;
+    while (!over) {
+      number++;
       await store.commit(
         changes({
           inserts: [task(number)],
@@ -48,27 +50,29 @@ async function commitUnderKills(t: TestContext, mongod: OwnMongod): Promise<void
       );
       answered++;
     }
+    return number;
   });
-  const tooSoon = Promise.all(commits).then(() => assert.fail("all was committed too soon"));
-  tooSoon.catch(() => {});
-  const next = (command: string) => Promise.race([nextCommand(instance, command), tooSoon]);
+  const all = Promise.all(commits);
+  all.catch(() => {});
+  const next = (command: string) => Promise.race([nextCommand(instance, command), all]);
   // Killed in every part of a transaction.
   for (const command of ["commitTransaction", "insert", "commitTransaction", "delete"]) {
+    const kill = await mongod.aim();
     const before = answered;
     while (answered < before + 15) await next("update");
     await next(command);
-    await mongod.kill();
+    await kill();
     await mongod.start();
   }
-  await Promise.all(commits);
-  const expected = Array.from({ length: 10 }, (_, index) => steps - 9 + index);
-  for (const [index, store] of stores.entries()) {
-    const { tasks } = await recovered(store);
+  over = true;
+  for (const [index, count] of (await all).entries()) {
+    const { tasks } = await recovered(stores[index] ?? assert.fail());
+    const expected = Array.from({ length: 10 }, (_, nth) => count - 9 + nth);
     assert.deepEqual(
       tasks.map(({ key, attempts }) => [key, attempts]),
       expected.map((key) => [key, key]),
     );
-    assert.equal(await keptCommits(instance, shards[index] ?? -1), steps);
+    assert.equal(await keptCommits(instance, shards[index] ?? -1), count);
   }
   assert.deepEqual(instance.lost, []);
 }

@@ -13,6 +13,8 @@ export interface OwnMongod {
   readonly url: string;
   /** As when the machine of the primary, or of the only one, loses its power. */
   kill(): Promise<void>;
+  /** What `kill` does, at once: the primary is looked for before. */
+  aim(): Promise<() => Promise<void>>;
   /** Starts those that were killed. */
   start(): Promise<void>;
   /** From now on none answers anything, and all keep every connection. */
@@ -42,8 +44,12 @@ export async function startOwnMongod(
       await Promise.all(members.map((member) => member.start()));
     },
     async kill() {
+      const kill = await own.aim();
+      await kill();
+    },
+    async aim() {
       const primary = count === 1 ? hosts[0] : await primaryOf(hosts);
-      await members.find(({ host }) => host === primary)?.kill();
+      return async () => members.find(({ host }) => host === primary)?.kill();
     },
     async hang() {
       await Promise.all(members.map((member) => member.hang()));
