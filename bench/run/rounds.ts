@@ -25,7 +25,7 @@ export interface Span {
 
 /** For systems that the shortest rounds are too short for. */
 export function atLeast({ seconds, warmUpSeconds }: Span): Span {
-  return { seconds: Math.max(1.5, seconds), warmUpSeconds: Math.max(0.7, warmUpSeconds) };
+  return { seconds: Math.max(1, seconds), warmUpSeconds: Math.max(0.5, warmUpSeconds) };
 }
 
 export function isHere(one: Contender | Absent): one is Contender {
