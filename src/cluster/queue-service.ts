@@ -6,7 +6,7 @@ import { answerBatch, produce } from "../queue/handlers/streams.ts";
 import { undelivered } from "../undelivered.ts";
 import { listTubes, statistics } from "./every-shard.ts";
 import { giveBack } from "./give-back.ts";
-import { isForwarded, type Router } from "./router.ts";
+import type { Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { shardOfToken, shardOfTube } from "./shards.ts";
 import { settleByShards } from "./split-batches.ts";
@@ -105,7 +105,7 @@ export function createClusterQueueService(
       const { session } = request;
       const shard = shardOfToken(session) ?? anyShard(router);
       const answer = await router.unary(shard, method.closeSession, request, context);
-      if (!isForwarded(context)) await sessions.endEverywhere(session);
+      await sessions.endHasArrived(session);
       return answer;
     },
 

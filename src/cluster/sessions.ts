@@ -23,7 +23,7 @@ const ANSWER_MS = 2_000;
 export class SessionRouting implements SessionHomes {
   readonly #router: Router;
   readonly #log: Log;
-  /** Ends of sessions that are under way in shards of this instance. */
+  /** Ends of sessions that have their home here, as long as someone is still to hear of them. */
   readonly #ending = new Map<string, Promise<void>>();
 
   constructor(router: Router, log: Log) {
@@ -56,14 +56,21 @@ export class SessionRouting implements SessionHomes {
   }
 
   ended(id: string): void {
-    void this.endEverywhere(id);
+    this.#ending.set(
+      id,
+      this.#endEverywhere(id).finally(() => this.#ending.delete(id)),
+    );
   }
 
   /**
-   * Tells everyone that a session is over; resolves when its leases are released, or after a while
-   * where someone does not answer: who was not told asks by itself before long.
+   * Resolves when the leases of a session that has just ended here are released everywhere, or after
+   * a while where someone does not answer: who was not told asks by itself before long.
    */
-  async endEverywhere(id: string): Promise<void> {
+  async endHasArrived(id: string): Promise<void> {
+    await this.#ending.get(id);
+  }
+
+  async #endEverywhere(id: string): Promise<void> {
     const { membership, peers } = this.#router;
     const options = { timeoutMs: ANSWER_MS };
     const told = membership.others.map((other) =>
@@ -74,19 +81,8 @@ export class SessionRouting implements SessionHomes {
     }
   }
 
-  /**
-   * Releases what a session that is over holds in shards of this instance. Its home tells of the
-   * end, and whoever closes it as well: the second waits for the same releases.
-   */
-  endHere(id: string): Promise<void> {
-    const underWay = this.#ending.get(id);
-    if (underWay !== undefined) return underWay;
-    const ending = this.#endForeign(id).finally(() => this.#ending.delete(id));
-    this.#ending.set(id, ending);
-    return ending;
-  }
-
-  async #endForeign(id: string): Promise<void> {
+  /** Releases what a session that is over holds in shards of this instance. */
+  async endHere(id: string): Promise<void> {
     await Promise.all(this.#router.local.all().map(({ engine }) => engine.endForeignSession(id)));
   }
 
