@@ -72,38 +72,43 @@ function decodePut(bytes: Buffer): PutRequest | undefined {
 
 function decodeBatchPut(bytes: Buffer): BatchPutRequest | undefined {
   const reader = new WireReader(bytes);
-  const tasks: NewTask[] = [];
   const request: BatchPutRequest = {
     $typeName: "usher.queue.v1.BatchPutRequest",
     tube: "",
-    tasks,
+    tasks: [],
   };
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === put.tasks) tasks.push(readTask(reader));
-    else if (field === put.tube) request.tube = reader.text();
-    else if (field === put.wait && !request.wait) request.wait = readDuration(reader);
-    else reader.fail();
+    readBatchField(reader, field, put, request);
   }
   return reader.failed ? undefined : request;
 }
 
 function decodeProduce(bytes: Buffer): ProduceRequest | undefined {
   const reader = new WireReader(bytes);
-  const tasks: NewTask[] = [];
   const request: ProduceRequest = {
     $typeName: "usher.queue.v1.ProduceRequest",
     sequence: 0n,
     tube: "",
-    tasks,
+    tasks: [],
   };
   for (let field = reader.next(); field !== 0; field = reader.next()) {
-    if (field === produce.tasks) tasks.push(readTask(reader));
-    else if (field === produce.sequence) request.sequence = BigInt(reader.varint());
-    else if (field === produce.tube) request.tube = reader.text();
-    else if (field === produce.wait && !request.wait) request.wait = readDuration(reader);
-    else reader.fail();
+    if (field === produce.sequence) request.sequence = BigInt(reader.varint());
+    else readBatchField(reader, field, produce, request);
   }
   return reader.failed ? undefined : request;
+}
+
+/** A field that batches have, by call and on a stream; fails at any other. */
+function readBatchField(
+  reader: WireReader,
+  field: number,
+  { tasks, tube, wait }: typeof put,
+  batch: BatchPutRequest | ProduceRequest,
+): void {
+  if (field === tasks) batch.tasks.push(readTask(reader));
+  else if (field === tube) batch.tube = reader.text();
+  else if (field === wait && !batch.wait) batch.wait = readDuration(reader);
+  else reader.fail();
 }
 
 function decodeBatchAck(bytes: Buffer): BatchAckRequest | undefined {
