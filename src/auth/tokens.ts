@@ -20,7 +20,7 @@ export function newSessionToken(): string {
 /** Whether a text has the form of a session token, checksum included. */
 export function isSessionToken(text: string): boolean {
   if (!SESSION_FORM.test(text)) return false;
-  const body = Buffer.from(text.slice(SESSION_PREFIX.length), "base64url");
+  const body = bodyOf(text);
   return checksumOf(body.subarray(0, SECRET_BYTES)) === body.readUInt32BE(SECRET_BYTES);
 }
 
@@ -59,6 +59,10 @@ function checksumOf(secret: Uint8Array): number {
 }
 
 function secretOf(token: string): Uint8Array {
-  const body = Buffer.from(token.slice(SESSION_PREFIX.length), "base64url");
-  return body.subarray(0, SECRET_BYTES);
+  return bodyOf(token).subarray(0, SECRET_BYTES);
+}
+
+/** The secret and its checksum. */
+function bodyOf(token: string): Buffer {
+  return Buffer.from(token.slice(SESSION_PREFIX.length), "base64url");
 }
