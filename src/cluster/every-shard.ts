@@ -76,16 +76,16 @@ async function askAll<Answer>(
 ): Promise<Answer[]> {
   if (isForwarded(context)) return ask(router, forwardedShards(context), ways);
   for (let tries = 1; ; tries++) {
-    const owned = await Promise.all(
-      Array.from({ length: SHARDS }, async (_, shard) => ({
-        shard,
-        owner: await router.ownerOf(shard, context),
-      })),
-    );
-    const byOwner = Map.groupBy(owned, ({ owner }) => (owner === "here" ? owner : owner.id));
+    const shards = Array.from({ length: SHARDS }, (_, shard) => shard);
+    const owners = await Promise.all(shards.map((shard) => router.ownerOf(shard, context)));
+    const byOwner = Map.groupBy(shards, (shard) => owners[shard] as Owner);
     try {
       const answers = await Promise.all(
-        [...byOwner.values()].map((ofOwner) => askOwner(router, ofOwner, context, ways)),
+        [...byOwner].map(([owner, ofOwner]) =>
+          owner === "here"
+            ? ask(router, ofOwner, ways)
+            : askOwner(router, owner, ofOwner, context, ways),
+        ),
       );
       return answers.flat();
     } catch (error) {
@@ -98,16 +98,14 @@ async function askAll<Answer>(
 
 const MOST_TRIES = 20;
 
-/** Asks the one owner of all these shards. */
+/** Asks another instance, which owns all these shards. */
 async function askOwner<Answer>(
   router: Router,
-  owned: readonly { readonly shard: number; readonly owner: Owner }[],
+  owner: InstanceRecord,
+  shards: readonly number[],
   context: HandlerContext,
   ways: Ways<Answer>,
 ): Promise<Answer[]> {
-  const shards = owned.map(({ shard }) => shard);
-  const owner = owned[0]?.owner ?? "here";
-  if (owner === "here") return ask(router, shards, ways);
   const headers = { [OF_SHARDS]: shards.join(",") };
   const options = { headers, timeoutMs: context.timeoutMs(), signal: context.signal };
   try {
