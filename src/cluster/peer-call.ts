@@ -16,6 +16,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import type { Http2SessionManager } from "@connectrpc/connect-node";
+import { webHeaders } from "../http2-headers.ts";
 
 interface CallOptions {
   readonly headers: Readonly<Record<string, string>>;
@@ -108,7 +109,7 @@ function answerOf(
       const status = (trailers ?? response)?.["grpc-status"];
       if (status === undefined) return reject(failure ?? brokenOff(stream, response));
       if (status === "0") return resolve(Buffer.concat(chunks));
-      reject(findTrailerError(toHeaders({ ...response, ...trailers })));
+      reject(findTrailerError(webHeaders({ ...response, ...trailers })));
     });
   });
 }
@@ -144,13 +145,4 @@ function timeoutText(ms: number): string {
   return whole <= MOST_MILLISECONDS
     ? `${whole}m`
     : `${Math.min(MOST_MILLISECONDS, Math.ceil(ms / 1_000))}S`;
-}
-
-function toHeaders(received: IncomingHttpHeaders): Headers {
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(received)) {
-    if (name.startsWith(":") || value === undefined) continue;
-    for (const each of Array.isArray(value) ? value : [value]) headers.append(name, `${each}`);
-  }
-  return headers;
 }

@@ -3,6 +3,7 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { webHeaders } from "../http2-headers.ts";
 
 /** A status as grpc-js sends it. */
 export interface GrpcStatus {
@@ -13,13 +14,7 @@ export interface GrpcStatus {
 
 /** Request headers as handlers read them; values of `-bin` headers are base64. */
 export function toHeaders(metadata: Metadata): Headers {
-  const headers = new Headers();
-  for (const [key, value] of Object.entries(metadata.toHttp2Headers())) {
-    for (const each of Array.isArray(value) ? value : [value]) {
-      if (each !== undefined) headers.append(key, String(each));
-    }
-  }
-  return headers;
+  return webHeaders(metadata.toHttp2Headers());
 }
 
 /** What a handler has set, for the wire. Throws if a value is not printable ASCII. */
