@@ -13,7 +13,8 @@ interface Outcome {
 
 const checks: Readonly<Record<string, () => Outcome>> = {
   types: () => run("tsc", ["--noEmit"]),
-  "lint, format and import directions": () => run("biome", ["ci", "--colors=off"]),
+  "lint, format and circles of imports": () => run("biome", ["ci", "--colors=off"]),
+  "import directions": () => run("node", ["scripts/arrows.ts"]),
   "proto lint": () => run("buf", ["lint"]),
   "proto format": () => run("buf", ["format", "--diff", "--exit-code"]),
   "proto breaking changes": protoBreaking,

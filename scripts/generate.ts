@@ -1,12 +1,12 @@
 /**
- * Writes everything that is generated: gen/ from proto/, docs/settings.md from src/config.ts.
+ * Writes everything that is generated: gen/ from proto/, docs/settings.md from src/config/config.ts.
  * Into the folder given as the argument, or in place.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv } from "node:process";
-import { settings } from "../src/config.ts";
+import { settings } from "../src/config/config.ts";
 import { settingsPage } from "./settings-page.ts";
 
 const target = argv[2] ?? ".";

@@ -1,7 +1,7 @@
 import type { SettingInfo } from "../src/config/forms.ts";
 import { type Group, listSettings, type Setting, variableName } from "../src/config/settings.ts";
 
-const INTRODUCTION = `<!-- Written by \`npm run generate\` from src/config.ts. Edits here are lost. -->
+const INTRODUCTION = `<!-- Written by \`npm run generate\` from src/config/config.ts. Edits here are lost. -->
 
 # Settings
 

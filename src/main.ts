@@ -1,18 +1,18 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
-import { systemClock } from "./clock.ts";
+import { runDemo } from "./app/demo/demo.ts";
+import { MailTubeError } from "./app/mail-queue.ts";
+import { type RunningUsher, startUsher } from "./app/usher.ts";
+import { systemClock } from "./base/clock.ts";
+import { UsherError } from "./base/errors.ts";
+import { type Config, parseConfig } from "./config/config.ts";
 import { CONFIG_VARIABLE, MOVE_TO_VARIABLE } from "./config/environment.ts";
 import { isLoopback } from "./config/forms.ts";
-import { type Config, parseConfig } from "./config.ts";
-import { runDemo } from "./demo/demo.ts";
-import { UsherError } from "./errors.ts";
-import type { Log } from "./log.ts";
-import { createLogger } from "./logger.ts";
-import { MailTubeError } from "./mail-queue.ts";
+import type { Log } from "./logging/log.ts";
+import { createLogger } from "./logging/logger.ts";
 import { ListenError } from "./server/listen.ts";
 import { StorageOpenError } from "./storage/open-error.ts";
-import { type RunningUsher, startUsher } from "./usher.ts";
 
 const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON
 

@@ -1,4 +1,4 @@
-import { graphAnswers, startGraphStandIn } from "../../src/demo/graph-stand-in.ts";
+import { graphAnswers, startGraphStandIn } from "../../src/app/demo/graph-stand-in.ts";
 import type { Bench } from "../run/bench.ts";
 import { Usher } from "../systems/usher.ts";
 

@@ -1,7 +1,7 @@
 import { randomUUID, sign } from "node:crypto";
 import type { JWK } from "jose";
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../logging/log.ts";
 import type { SigningKeySteps } from "./repository.ts";
 import type { Sealer } from "./sealing.ts";
 import { ACCESS_TOKEN_LIFE_MS, type KeyRing, openKeyRing } from "./signing-keys.ts";

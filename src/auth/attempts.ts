@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { isIPv6, SocketAddress } from "node:net";
-import type { Clock } from "../clock.ts";
-import { UsherError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { UsherError } from "../base/errors.ts";
 import type { AttemptSteps, NewAuditEvent } from "./repository.ts";
 
 /** How long a failure counts. */

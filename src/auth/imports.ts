@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import type { Clock } from "../clock.ts";
-import { UsherError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { UsherError } from "../base/errors.ts";
 import type { NewUser, UserSteps } from "./repository.ts";
 
 /** In one transaction, so that an import is quick and no other call waits long. */

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../logging/log.ts";
 import { type Mail, openMail } from "./mail.ts";
 import type { MailSteps, NewMail } from "./repository.ts";
 import type { Sealer } from "./sealing.ts";

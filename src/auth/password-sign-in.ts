@@ -1,4 +1,4 @@
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import type { AccountRoom } from "./accounts.ts";
 import { tryPassword } from "./password-tries.ts";
 import type { Email, Session, User } from "./repository.ts";

@@ -1,4 +1,4 @@
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import type { AccountRoom } from "./accounts.ts";
 import type { Attempt } from "./attempts.ts";
 import { isRefusal } from "./refusals.ts";

@@ -1,4 +1,4 @@
-import { invalid, UsherError } from "../errors.ts";
+import { invalid, UsherError } from "../base/errors.ts";
 import type { Profile, User } from "./repository.ts";
 import type { SessionRoom } from "./sessions.ts";
 

@@ -1,5 +1,5 @@
 import { Agent, request } from "undici";
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 
 /** A JSON object as it came, not yet looked at. Whole numbers past 2^53 are strings, to the digit. */
 export type JsonObject = Readonly<Record<string, unknown>>;

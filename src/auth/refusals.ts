@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import { UsherError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { UsherError } from "../base/errors.ts";
 import type { AuditSteps, NewAuditEvent } from "./repository.ts";
 
 /** An event of a refusal, but for what the refusal itself says. */

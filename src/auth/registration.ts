@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import { type AccountRoom, userIdOf } from "./accounts.ts";
 import { checkNewPassword } from "./passwords/strength.ts";
 import { withRefusalEvent } from "./refusals.ts";

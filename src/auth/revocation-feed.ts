@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.ts";
-import { invalid, UsherError } from "../errors.ts";
-import { pageStart, pageToken } from "../fields.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import { invalid, UsherError } from "../base/errors.ts";
+import { pageStart, pageToken } from "../base/request-fields.ts";
+import type { Log } from "../logging/log.ts";
 import type { Revocation, RevocationSteps } from "./repository.ts";
 
 /** How often the store is asked for what anyone has revoked, while someone watches. */

@@ -1,4 +1,4 @@
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import type { Session, SessionCheckOutcome, User } from "./repository.ts";
 import type { SessionRoom } from "./sessions.ts";
 import { ASK_AGAIN_AFTER_MS, askProviderAgain, type SocialCheckRoom } from "./social-checks.ts";

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { Clock } from "../clock.ts";
-import { UsherError } from "../errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { UsherError } from "../base/errors.ts";
 import type { AuthRepository, Session, NewSession as SessionRecord } from "./repository.ts";
 import type { AuthSettings } from "./settings.ts";
 import { hashToken, newSessionToken } from "./tokens.ts";

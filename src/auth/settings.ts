@@ -1,4 +1,4 @@
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { PasswordStrength } from "./passwords/strength.ts";
 
 /** What AuthService is told by its operator. */

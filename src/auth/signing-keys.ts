@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from "jose";
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 import type { SigningKey, SigningKeySteps } from "./repository.ts";
 import type { Sealer } from "./sealing.ts";
 

@@ -1,4 +1,4 @@
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 import { openCredentials, sealCredentials } from "./credentials.ts";
 import type { Credentials, Provider } from "./providers/provider.ts";
 import type { DueAccount, SocialCheck, User } from "./repository.ts";

@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
-import { invalid, UsherError } from "../errors.ts";
+import { invalid, UsherError } from "../base/errors.ts";
 import { sealCredentials } from "./credentials.ts";
 import type { Provider } from "./providers/provider.ts";
 import { withRefusalEvent } from "./refusals.ts";

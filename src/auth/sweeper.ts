@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../logging/log.ts";
 import type { SweepSteps } from "./repository.ts";
 
 const EVERY_MS = 60_000;

@@ -1,10 +1,10 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
-import { giveBackHere } from "./give-back.ts";
 import type { Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { byShard } from "./split-batches.ts";
+import { giveBackHere } from "./undo-take.ts";
 
 /** What other instances ask of this one, beside the calls that they forward. */
 export function createClusterService(

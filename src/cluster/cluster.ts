@@ -1,11 +1,11 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import type { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import { createClusterService } from "./cluster-service.ts";
+import { OwnCalls } from "./internal-calls.ts";
 import { LocalShards, type LocalShardsParts } from "./local-shards.ts";
 import { Membership } from "./membership.ts";
-import { OwnCalls } from "./own-calls.ts";
 import { Peers } from "./peers.ts";
 import { createClusterQueueService } from "./queue-service.ts";
 import type { ShardRegistry } from "./registry.ts";

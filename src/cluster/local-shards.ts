@@ -1,14 +1,14 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
-import type { Clock } from "../clock.ts";
-import { UsherError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Clock } from "../base/clock.ts";
+import { UsherError } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
 import { QueueEngine } from "../queue/engine.ts";
 import { createQueueService } from "../queue/handlers/service.ts";
-import type { QueueLimits } from "../queue/limits.ts";
-import { CacheBudget } from "../queue/payload-cache.ts";
 import type { QueueStore } from "../queue/repository.ts";
-import type { SessionHomes } from "../queue/sessions.ts";
+import type { QueueLimits } from "../queue/rules/limits.ts";
+import type { SessionHomes } from "../queue/rules/sessions.ts";
+import { CacheBudget } from "../queue/structures/payload-cache.ts";
 import { prefixOf } from "./shards.ts";
 
 /** One shard that this instance owns: its engine, and QueueService over that alone. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { UsherError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { UsherError } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
 import type { LocalShards } from "./local-shards.ts";
 import { claimsOf, handOversOf } from "./placement.ts";
 import { type ClusterView, type InstanceRecord, SHARDS, type ShardRegistry } from "./registry.ts";

@@ -16,7 +16,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import type { Http2SessionManager } from "@connectrpc/connect-node";
-import { webHeaders } from "../http2-headers.ts";
+import { webHeaders } from "../wire/headers.ts";
 
 interface CallOptions {
   readonly headers: Readonly<Record<string, string>>;

@@ -5,7 +5,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { type Reason, reasons, UsherError } from "../errors.ts";
+import { type Reason, reasons, UsherError } from "../base/errors.ts";
 
 /** What another instance answered, as this one would have failed itself. */
 export function fromPeer(error: unknown, signal: AbortSignal | undefined): unknown {

@@ -8,7 +8,7 @@ import type {
 } from "@bufbuild/protobuf";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import { callPeer } from "./peer-call.ts";
 import { fromPeer } from "./peer-errors.ts";
 import type { InstanceRecord } from "./registry.ts";

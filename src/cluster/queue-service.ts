@@ -1,15 +1,15 @@
 import type { DescMethodUnary, MessageShape } from "@bufbuild/protobuf";
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import { answerBatch, produce } from "../queue/handlers/streams.ts";
-import { undelivered } from "../undelivered.ts";
-import { listTubes, statistics } from "./every-shard.ts";
-import { giveBack } from "./give-back.ts";
+import { onAnswerLost } from "../wire/lost-answer.ts";
+import { listTubes, statistics } from "./fan-out.ts";
 import type { Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { shardOfToken, shardOfTube } from "./shards.ts";
 import { settleByShards } from "./split-batches.ts";
+import { giveBack } from "./undo-take.ts";
 import { watch } from "./watch.ts";
 import { work } from "./work.ts";
 
@@ -67,7 +67,7 @@ export function createClusterQueueService(
       try {
         const answer = await router.unary(shard, method.take, request, context, session);
         const leases = here ? [] : (answer.tasks ?? []).map(({ lease }) => lease ?? "");
-        if (leases.length > 0) context.values.set(undelivered, () => giveBack(router, leases));
+        if (leases.length > 0) context.values.set(onAnswerLost, () => giveBack(router, leases));
         return answer;
       } catch (error) {
         // As at the stop of a service of one instance.

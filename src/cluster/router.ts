@@ -7,7 +7,7 @@ import type {
 } from "@bufbuild/protobuf";
 import { type Duration, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import type { LocalShard, LocalShards } from "./local-shards.ts";
 import type { Membership, Owner } from "./membership.ts";
 import { FORWARDED, type Peers } from "./peers.ts";

@@ -7,15 +7,15 @@ import {
   WorkStartSchema,
 } from "../../gen/usher/queue/v1/stream_pb.ts";
 import type { LeaseFailureSchema, TaskSchema } from "../../gen/usher/queue/v1/task_pb.ts";
-import { invalid, UsherError } from "../errors.ts";
+import { invalid, UsherError } from "../base/errors.ts";
 import { Outbox } from "../queue/handlers/outbox.ts";
 import { atMost, countUpTo } from "../queue/handlers/requests.ts";
 import { checkSettle, DEFAULT_PREFETCH } from "../queue/handlers/streams.ts";
-import { MAX_BATCH } from "../queue/limits.ts";
-import { giveBack } from "./give-back.ts";
+import { MAX_BATCH } from "../queue/rules/limits.ts";
 import { RequestQueue } from "./request-queue.ts";
 import { isMoved, type Router } from "./router.ts";
 import { byShard } from "./split-batches.ts";
+import { giveBack } from "./undo-take.ts";
 import { type WorkResponse, workRequest } from "./work.ts";
 
 type Task = MessageInitShape<typeof TaskSchema>;

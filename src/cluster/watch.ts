@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import type { WatchRequest, WatchResponseSchema } from "../../gen/usher/queue/v1/stream_pb.ts";
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 import { isForwarded, type Router } from "./router.ts";
 import { shardOfTube } from "./shards.ts";
 

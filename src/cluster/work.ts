@@ -7,10 +7,10 @@ import {
   type WorkResponseSchema,
   type WorkStart,
 } from "../../gen/usher/queue/v1/stream_pb.ts";
-import { invalid, UsherError } from "../errors.ts";
+import { invalid, UsherError } from "../base/errors.ts";
 import { batch, countUpTo, sessionId, tubeName } from "../queue/handlers/requests.ts";
 import { DEFAULT_PREFETCH } from "../queue/handlers/streams.ts";
-import { MAX_BATCH } from "../queue/limits.ts";
+import { MAX_BATCH } from "../queue/rules/limits.ts";
 import { isForwarded, type Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { shardOfTube } from "./shards.ts";

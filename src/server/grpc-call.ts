@@ -13,17 +13,17 @@ import {
   ServerInterceptingCall,
   type ServerInterceptingCallInterface,
 } from "@grpc/grpc-js";
-import { invalid } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { invalid } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
+import { answerLost } from "../wire/lost-answer.ts";
 import { deadlineOf, GrpcContext } from "./grpc-context.ts";
 import { asBuffer, type GrpcStatus, toGrpcStatus, toMetadata } from "./grpc-metadata.ts";
 import { RequestReader } from "./grpc-reader.ts";
 import { translateStatus } from "./grpc-status.ts";
-import { resetHalfOpen } from "./half-open.ts";
+import { closeLingering } from "./lingering-close.ts";
 import { undecodable, WHOLE_MESSAGE } from "./request-fault.ts";
 import type { Decoder, Encoder } from "./served-service.ts";
 import { internalError, toConnectError } from "./status.ts";
-import { undoAnswer } from "./undo-answer.ts";
 
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
@@ -146,7 +146,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   onCancel(): void {
     if (!this.#over) this.#end(new ConnectError("the caller has gone", Code.Canceled));
     const stream = this.#reader === undefined ? undefined : http2StreamOf(this.#wire);
-    if (stream !== undefined && !stream.closed) resetHalfOpen(stream);
+    if (stream !== undefined && !stream.closed) closeLingering(stream);
   }
 
   /** Ends the call with an error, if it is not over. */
@@ -220,7 +220,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   #sendOne(message: unknown): void {
     const bytes = this.#over ? undefined : this.#tryEncode(message);
     if (bytes === undefined) {
-      undoAnswer(this.#context?.touchedValues);
+      answerLost(this.#context?.touchedValues);
       return;
     }
     this.#wire.sendMessage(bytes, () => {});
@@ -234,7 +234,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
     if (values === undefined) return;
     const stream = http2StreamOf(this.#wire);
     stream?.once("close", () => {
-      if (!stream.writableFinished) undoAnswer(values);
+      if (!stream.writableFinished) answerLost(values);
     });
   }
 

@@ -7,8 +7,8 @@ import {
   ServerCredentials,
   setLogVerbosity,
 } from "@grpc/grpc-js";
-import { UsherError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { UsherError } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
 import { GrpcCall, type GrpcCalls, type GrpcMethod } from "./grpc-call.ts";
 import {
   type ListenAddress,

@@ -3,7 +3,7 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
-import { webHeaders } from "../http2-headers.ts";
+import { webHeaders } from "../wire/headers.ts";
 
 /** A status as grpc-js sends it. */
 export interface GrpcStatus {

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { invalid, type UsherError } from "../errors.ts";
+import { invalid, type UsherError } from "../base/errors.ts";
 import { tooLarge, WHOLE_MESSAGE } from "./request-fault.ts";
 import { internalError } from "./status.ts";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import { UsherError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { UsherError } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import { requestFault } from "./request-fault.ts";
 import { internalError, toConnectError } from "./status.ts";

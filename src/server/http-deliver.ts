@@ -2,8 +2,8 @@ import { ServerResponse } from "node:http";
 import type { Writable } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { resetHalfOpen } from "./half-open.ts";
 import type { HttpResponse } from "./http-pages.ts";
+import { closeLingering } from "./lingering-close.ts";
 
 /**
  * Sends what Connect answers. Unlike connect-node's own function for this it also notices, over
@@ -42,7 +42,7 @@ export async function deliver(
       response.addTrailers(Object.fromEntries(trailer));
     }
     out.end();
-    if ("stream" in response && !response.stream.readableEnded) resetHalfOpen(response.stream);
+    if ("stream" in response && !response.stream.readableEnded) closeLingering(response.stream);
   } catch (error) {
     // A handler that waits at its `yield` goes on to its `finally`.
     chunks?.throw?.(error).then(undefined, () => {});

@@ -1,7 +1,7 @@
 import { createServer as createHttp1Server } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 import {
   type HttpRequest,
   type HttpResponse,

@@ -10,8 +10,9 @@ import {
   compressionGzip,
   universalRequestFromNodeRequest,
 } from "@connectrpc/connect-node";
-import { invalid } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { invalid } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
+import { answerLost } from "../wire/lost-answer.ts";
 import { RequestBody } from "./http-body.ts";
 import { deliver } from "./http-deliver.ts";
 import { type Correct, correctErrors } from "./http-faults.ts";
@@ -20,7 +21,6 @@ import { faultyField } from "./json-fault.ts";
 import { requestFault } from "./request-fault.ts";
 import type { ServedService } from "./served-service.ts";
 import { hasReason, internalError, toConnectError } from "./status.ts";
-import { undoAnswer } from "./undo-answer.ts";
 
 export interface RpcOptions {
   readonly services: readonly ServedService[];
@@ -113,10 +113,10 @@ async function answer(
   let closed = false;
   nodeResponse.once("close", () => {
     closed = true;
-    if (!wasWritten(nodeResponse)) undoAnswer(contextValues);
+    if (!wasWritten(nodeResponse)) answerLost(contextValues);
   });
   const answered = await handler({ ...request, body, contextValues });
-  if (closed) undoAnswer(contextValues);
+  if (closed) answerLost(contextValues);
   const response = await correctErrors(answered, compressions, correct);
   await deliver(explain(response), nodeResponse);
 }

@@ -1,4 +1,4 @@
-import { UsherError } from "../errors.ts";
+import { UsherError } from "../base/errors.ts";
 
 /** How far the server is with stopping; one for both listeners. */
 export class Lifecycle {

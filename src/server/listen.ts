@@ -1,5 +1,5 @@
 import type { AddressInfo, Server, Socket } from "node:net";
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 
 /** Where to listen; port 0 is any free one. */
 export interface ListenAddress {

@@ -1,4 +1,4 @@
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 
 /** Throws, or rejects, when the database does not answer. */

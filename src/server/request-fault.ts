@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { invalid, UsherError } from "../errors.ts";
+import { invalid, UsherError } from "../base/errors.ts";
 
 /** Stands for the request as a whole where no field of it can be named. */
 export const WHOLE_MESSAGE = "(message)";

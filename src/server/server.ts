@@ -6,7 +6,7 @@ import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { authEncoders } from "../auth/handlers/session-codec.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../logging/log.ts";
 import { startGrpcListener } from "./grpc-listener.ts";
 import { type GuardOptions, guard } from "./guard.ts";
 import { healthService } from "./health.ts";

@@ -5,7 +5,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
-import { type Reason, UsherError } from "../errors.ts";
+import { type Reason, UsherError } from "../base/errors.ts";
 
 /** The status of every reason; the tables of both services' contracts in one. */
 export const codes: Readonly<Record<Reason, Code>> = {

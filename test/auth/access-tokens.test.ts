@@ -5,8 +5,8 @@ import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify
 import { createAccessTokens } from "../../src/auth/access-tokens.ts";
 import type { SealingKey } from "../../src/auth/repository.ts";
 import { createSealer } from "../../src/auth/sealing.ts";
-import { silentLog } from "../../src/log.ts";
-import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
+import { silentLog } from "../../src/logging/log.ts";
+import { createAuthRepository } from "../../src/storage/sqlite/auth/repository.ts";
 import { openDatabase, type SqliteDatabase } from "../../src/storage/sqlite/database.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { StepClock } from "../support/step-clock.ts";

@@ -1,4 +1,8 @@
-import { type GraphApp, type GraphPerson, graphAnswers } from "../../src/demo/graph-stand-in.ts";
+import {
+  type GraphApp,
+  type GraphPerson,
+  graphAnswers,
+} from "../../src/app/demo/graph-stand-in.ts";
 import { type Answer, answerJson, type StandIn, startStandIn } from "./stand-in.ts";
 
 /** A stand-in for Facebook. */

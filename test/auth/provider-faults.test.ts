@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Reason } from "../../src/errors.ts";
+import type { Reason } from "../../src/base/errors.ts";
 import { oauthException } from "./graph-stand-in.ts";
 import { type ProviderRoom, providerRooms } from "./provider-rooms.ts";
 import { beginAt, REDIRECT_URI, refused, startRoom, TIMEOUT_MS } from "./room.ts";

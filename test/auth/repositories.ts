@@ -1,12 +1,12 @@
 import type { TestContext } from "node:test";
 import type { AuthRepository } from "../../src/auth/repository.ts";
-import { createAuthRepository as onMongodb } from "../../src/storage/mongodb/auth-repository.ts";
-import { ensureAuthCollections } from "../../src/storage/mongodb/auth-schema.ts";
+import { createAuthRepository as onMongodb } from "../../src/storage/mongodb/auth/repository.ts";
+import { ensureAuthCollections } from "../../src/storage/mongodb/auth/schema.ts";
 import {
   type MongoDatabase,
   openDatabase as openMongodb,
 } from "../../src/storage/mongodb/database.ts";
-import { createAuthRepository as onSqlite } from "../../src/storage/sqlite/auth-repository.ts";
+import { createAuthRepository as onSqlite } from "../../src/storage/sqlite/auth/repository.ts";
 import { openDatabase, type SqliteDatabase } from "../../src/storage/sqlite/database.ts";
 import { testDatabase } from "../support/mongodb.ts";
 import { currentStorage } from "../support/on-each-storage.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext } from "node:test";
 import { RevocationFeed, type RevocationNews } from "../../src/auth/revocation-feed.ts";
-import { silentLog } from "../../src/log.ts";
+import { silentLog } from "../../src/logging/log.ts";
 import { makeActive, NOW, signInByPassword } from "../conformance/auth/fixtures.ts";
 import { test } from "../support/on-each-storage.ts";
 import { StepClock } from "../support/step-clock.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createSweeper } from "../../src/auth/sweeper.ts";
-import { silentLog } from "../../src/log.ts";
-import { createAuthRepository } from "../../src/storage/sqlite/auth-repository.ts";
+import { silentLog } from "../../src/logging/log.ts";
+import { createAuthRepository } from "../../src/storage/sqlite/auth/repository.ts";
 import { openDatabase } from "../../src/storage/sqlite/database.ts";
 import { temporaryFolder } from "../support/process.ts";
 import { StepClock } from "../support/step-clock.ts";

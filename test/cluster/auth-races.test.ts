@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import type { WatchRevocationsResponse } from "../../gen/usher/auth/v1/sessions_pb.ts";
-import type { RunningUsher } from "../../src/usher.ts";
+import type { RunningUsher } from "../../src/app/usher.ts";
 import { OTHER_PASSWORD, PASSWORD, signIn, signUp } from "../auth/accounts.ts";
 import { startGraph } from "../auth/graph-stand-in.ts";
 import { type Doors, race, raceCases } from "../auth/race-cases.ts";

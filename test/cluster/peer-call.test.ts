@@ -9,8 +9,8 @@ import { Http2SessionManager } from "@connectrpc/connect-node";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { PutRequestSchema, PutResponseSchema } from "../../gen/usher/queue/v1/task_pb.ts";
+import { UsherError } from "../../src/base/errors.ts";
 import { callPeer } from "../../src/cluster/peer-call.ts";
-import { UsherError } from "../../src/errors.ts";
 import { toGrpcStatus } from "../../src/server/grpc-metadata.ts";
 import { toConnectError } from "../../src/server/status.ts";
 

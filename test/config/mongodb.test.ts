@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { settingsPage } from "../../scripts/settings-page.ts";
+import { type Config, parseConfig, settings } from "../../src/config/config.ts";
 import type { Environment } from "../../src/config/environment.ts";
-import { type Config, parseConfig, settings } from "../../src/config.ts";
 
 const URL_WITH_PASSWORD = "mongodb://usher:hunter2@db-1.example:27017,db-2.example/usher";
 const key = randomBytes(32);

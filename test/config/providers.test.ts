@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseConfig } from "../../src/config.ts";
+import { parseConfig } from "../../src/config/config.ts";
 
 function parse(env: Record<string, string>) {
   return parseConfig({ env, readSecretFile: () => "" });

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { transitions } from "../../src/queue/transitions.ts";
+import { transitions } from "../../src/queue/rules/transitions.ts";
 import { callJson, startService } from "../support/service.ts";
 
 const run = promisify(execFile);

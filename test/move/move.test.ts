@@ -17,7 +17,7 @@ import { TubeKind, TubeSchema } from "../../gen/usher/queue/v1/tube_pb.ts";
 import { openCredentials } from "../../src/auth/credentials.ts";
 import { createSealer } from "../../src/auth/sealing.ts";
 import { keyStoreOf } from "../../src/auth/sealing-keys.ts";
-import { authCollections } from "../../src/storage/mongodb/auth-schema.ts";
+import { authCollections } from "../../src/storage/mongodb/auth/schema.ts";
 import { startOpenId } from "../auth/openid-stand-in.ts";
 import { withoutMongodb } from "../support/mongod.ts";
 import { testDatabase } from "../support/mongodb.ts";

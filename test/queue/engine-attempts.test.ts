@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { DEFAULT_LEASE_MS } from "../../src/queue/limits.ts";
+import { DEFAULT_LEASE_MS } from "../../src/queue/rules/limits.ts";
 import { test } from "../support/on-each-storage.ts";
 import { assertReason, idsOf, startEngine } from "./running-engine.ts";
 

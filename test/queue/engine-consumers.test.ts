@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import type { Consumer } from "../../src/queue/consumer.ts";
-import { DEFAULT_LEASE_MS } from "../../src/queue/limits.ts";
-import type { TaskView } from "../../src/queue/views.ts";
+import type { Consumer } from "../../src/queue/rules/consumer.ts";
+import { DEFAULT_LEASE_MS } from "../../src/queue/rules/limits.ts";
+import type { TaskView } from "../../src/queue/rules/views.ts";
 import { test } from "../support/on-each-storage.ts";
 import {
   assertReason,

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { QueueStore } from "../../src/queue/repository.ts";
+import { createShardRegistry } from "../../src/storage/mongodb/cluster/registry.ts";
 import { openDatabase as openMongodb } from "../../src/storage/mongodb/database.ts";
-import { ensureQueueCollections } from "../../src/storage/mongodb/queue-schema.ts";
-import { createShardStores, type ShardStores } from "../../src/storage/mongodb/queue-store.ts";
-import { createShardRegistry } from "../../src/storage/mongodb/shard-registry.ts";
+import { ensureQueueCollections } from "../../src/storage/mongodb/queue/schema.ts";
+import { createShardStores, type ShardStores } from "../../src/storage/mongodb/queue/store.ts";
 import { openDatabase, type SqliteDatabase } from "../../src/storage/sqlite/database.ts";
-import { createQueueStore } from "../../src/storage/sqlite/queue-store.ts";
+import { createQueueStore } from "../../src/storage/sqlite/queue/store.ts";
 import { testDatabase } from "../support/mongodb.ts";
 import { currentStorage } from "../support/on-each-storage.ts";
 

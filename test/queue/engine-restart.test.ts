@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { DEFAULT_LEASE_MS } from "../../src/queue/limits.ts";
 import { tubeKinds } from "../../src/queue/repository.ts";
+import { DEFAULT_LEASE_MS } from "../../src/queue/rules/limits.ts";
 import { test } from "../support/on-each-storage.ts";
 import { assertReason, idsOf, startEngine, text } from "./running-engine.ts";
 

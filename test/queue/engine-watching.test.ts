@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import type { Change, Watcher } from "../../src/queue/watching.ts";
+import type { Change, Watcher } from "../../src/queue/rules/watching.ts";
 import { test } from "../support/on-each-storage.ts";
 import {
   assertThrows,

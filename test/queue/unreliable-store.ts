@@ -1,4 +1,4 @@
-import { UsherError } from "../../src/errors.ts";
+import { UsherError } from "../../src/base/errors.ts";
 import type {
   KeptLeases,
   Payload,

@@ -23,8 +23,8 @@ import {
   createGrpcWebTransport,
   Http2SessionManager,
 } from "@connectrpc/connect-node";
-import { UsherError } from "../../src/errors.ts";
-import { silentLog } from "../../src/log.ts";
+import { UsherError } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/logging/log.ts";
 import { startGrpcListener } from "../../src/server/grpc-listener.ts";
 import { guard } from "../../src/server/guard.ts";
 import { startHttpListener } from "../../src/server/http-listener.ts";

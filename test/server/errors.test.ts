@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { invalid, UsherError } from "../../src/errors.ts";
+import { invalid, UsherError } from "../../src/base/errors.ts";
 import {
   collect,
   errorOf,

@@ -18,7 +18,7 @@ import {
   RetryInfoSchema,
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
-import type { Log } from "../../src/log.ts";
+import type { Log } from "../../src/logging/log.ts";
 import { type RunningServer, type ServerOptions, startServer } from "../../src/server/server.ts";
 
 export type QueueHandlers = Partial<ServiceImpl<typeof QueueService>>;

@@ -3,7 +3,7 @@ import { connect as connectTcp } from "node:net";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { silentLog } from "../../src/log.ts";
+import { silentLog } from "../../src/logging/log.ts";
 import { startHttpListener } from "../../src/server/http-listener.ts";
 import { jsonAnswer, type Page } from "../../src/server/http-pages.ts";
 import { startTestServer } from "./harness.ts";

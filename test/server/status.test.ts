@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type Reason, reasons, UsherError } from "../../src/errors.ts";
+import { type Reason, reasons, UsherError } from "../../src/base/errors.ts";
 import { codes, toConnectError } from "../../src/server/status.ts";
 import { seen } from "./harness.ts";
 

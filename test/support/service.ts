@@ -7,10 +7,10 @@ import {
   createGrpcTransport,
   createGrpcWebTransport,
 } from "@connectrpc/connect-node";
-import { systemClock } from "../../src/clock.ts";
-import { parseConfig } from "../../src/config.ts";
-import { type Log, silentLog } from "../../src/log.ts";
-import { type RunningUsher, startUsher } from "../../src/usher.ts";
+import { type RunningUsher, startUsher } from "../../src/app/usher.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { parseConfig } from "../../src/config/config.ts";
+import { type Log, silentLog } from "../../src/logging/log.ts";
 import { temporaryFolder } from "./process.ts";
 import { storageSettings } from "./storage.ts";
 import type { Way } from "./ways.ts";

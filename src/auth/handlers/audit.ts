@@ -4,8 +4,8 @@ import {
   type AuditEventSchema,
   AuditEventType as WireType,
 } from "../../../gen/usher/auth/v1/audit_pb.ts";
-import { invalid } from "../../errors.ts";
-import { pageSize, pageStart, pageToken } from "../../fields.ts";
+import { invalid } from "../../base/errors.ts";
+import { pageSize, pageStart, pageToken } from "../../base/request-fields.ts";
 import type { AuditEvent, AuditEventType, AuditQuery, AuditSteps } from "../repository.ts";
 import { optionalUserIdField, timeField } from "./fields.ts";
 import type { AuthHandlers } from "./handlers.ts";

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { invalid } from "../../errors.ts";
-import { textOf } from "../../fields.ts";
+import { invalid } from "../../base/errors.ts";
+import { textOf } from "../../base/request-fields.ts";
 import { parseEmail } from "../email.ts";
 import type { AuthRepository, Email } from "../repository.ts";
 

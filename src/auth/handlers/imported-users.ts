@@ -3,7 +3,7 @@ import type {
   ImportUserResultSchema,
   ImportedUser as WireImportedUser,
 } from "../../../gen/usher/auth/v1/accounts_pb.ts";
-import { invalid, UsherError } from "../../errors.ts";
+import { invalid, UsherError } from "../../base/errors.ts";
 import type { ImportedUser, ImportResult } from "../imports.ts";
 import { parseImportedHash } from "../passwords/hashes.ts";
 import { emailField, optionalUserIdField, textField } from "./fields.ts";

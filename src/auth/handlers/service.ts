@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { AuthService } from "../../../gen/usher/auth/v1/auth_pb.ts";
-import type { Clock } from "../../clock.ts";
-import type { Log } from "../../log.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../logging/log.ts";
 import { createAccessTokens } from "../access-tokens.ts";
 import { createAttemptLimiter, FAILURE_LIFE_MS } from "../attempts.ts";
 import { createMailWriter, noMail } from "../mail.ts";

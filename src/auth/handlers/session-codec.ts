@@ -1,4 +1,4 @@
-import { tag, WireWriter } from "../../wire-writer.ts";
+import { tag, WireWriter } from "../../wire/writer.ts";
 import type { Profile, Session, SocialAccount, User } from "../repository.ts";
 import { isKnown, wireStates } from "./messages.ts";
 import { SessionAnswer } from "./session-answer.ts";

@@ -1,4 +1,4 @@
-import { invalid } from "../../errors.ts";
+import { invalid } from "../../base/errors.ts";
 import type { AccountRoom } from "../accounts.ts";
 import { signIn } from "../password-sign-in.ts";
 import { checkSession } from "../session-checks.ts";

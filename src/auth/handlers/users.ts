@@ -1,6 +1,6 @@
 import { UserState as WireUserState } from "../../../gen/usher/auth/v1/user_pb.ts";
-import { invalid, UsherError } from "../../errors.ts";
-import { pageSize, pageStart, pageToken } from "../../fields.ts";
+import { invalid, UsherError } from "../../base/errors.ts";
+import { pageSize, pageStart, pageToken } from "../../base/request-fields.ts";
 import { emailKeyPrefix } from "../email.ts";
 import { importUsers } from "../imports.ts";
 import { updateProfile } from "../profiles.ts";

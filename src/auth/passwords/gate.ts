@@ -1,4 +1,4 @@
-import { UsherError } from "../../errors.ts";
+import { UsherError } from "../../base/errors.ts";
 
 /** Lets a bounded number of jobs run at once, and a bounded number wait for their turn. */
 export interface Gate {

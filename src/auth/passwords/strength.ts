@@ -1,4 +1,4 @@
-import { invalid, UsherError } from "../../errors.ts";
+import { invalid, UsherError } from "../../base/errors.ts";
 
 /** What a password must have at least. */
 interface Level {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../../clock.ts";
-import type { Log } from "../../log.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../logging/log.ts";
 import {
   type JsonObject,
   type Parameters,

@@ -13,9 +13,9 @@ import {
   TaskState,
 } from "../../../gen/usher/queue/v1/task_pb.ts";
 import type { Payload } from "../repository.ts";
-import type { Failure } from "../settling.ts";
-import { type State, state } from "../transitions.ts";
-import type { TaskView } from "../views.ts";
+import type { Failure } from "../rules/settling.ts";
+import { type State, state } from "../rules/transitions.ts";
+import type { TaskView } from "../rules/views.ts";
 
 export const taskStates: Record<State, TaskState> = {
   [state.NONE]: TaskState.UNSPECIFIED,

@@ -1,4 +1,4 @@
-import { LinkedList } from "../linked-list.ts";
+import { LinkedList } from "../structures/linked-list.ts";
 
 /** So many answers may be under way or unread before the next request of a stream is read. */
 const MOST_UNREAD = 256;

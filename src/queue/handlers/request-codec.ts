@@ -7,8 +7,8 @@ import type {
   Payload,
   PutRequest,
 } from "../../../gen/usher/queue/v1/task_pb.ts";
-import { WireReader } from "../../wire-reader.ts";
-import { tag } from "../../wire-writer.ts";
+import { WireReader } from "../../wire/reader.ts";
+import { tag } from "../../wire/writer.ts";
 
 /**
  * The requests that a busy queue reads most: puts, and settlements of acks alone. Each becomes what

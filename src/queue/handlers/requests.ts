@@ -5,12 +5,12 @@ import type {
   Payload as PayloadMessage,
 } from "../../../gen/usher/queue/v1/task_pb.ts";
 import { TaskState } from "../../../gen/usher/queue/v1/task_pb.ts";
-import { invalid, UsherError } from "../../errors.ts";
-import { durationMs, pageStart, positiveDurationMs, textOf } from "../../fields.ts";
-import { MAX_BATCH } from "../limits.ts";
-import type { NewTask } from "../putting.ts";
+import { invalid, UsherError } from "../../base/errors.ts";
+import { durationMs, pageStart, positiveDurationMs, textOf } from "../../base/request-fields.ts";
 import type { Payload } from "../repository.ts";
-import { type State, state } from "../transitions.ts";
+import { MAX_BATCH } from "../rules/limits.ts";
+import type { NewTask } from "../rules/putting.ts";
+import { type State, state } from "../rules/transitions.ts";
 import { jsonBytes } from "./json-bytes.ts";
 
 const TUBE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;

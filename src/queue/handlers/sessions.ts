@@ -3,9 +3,9 @@ import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import type { SessionSchema } from "../../../gen/usher/queue/v1/session_pb.ts";
-import { invalid } from "../../errors.ts";
-import { durationMs } from "../../fields.ts";
-import { DEFAULT_SESSION_TTL_MS, type Session } from "../sessions.ts";
+import { invalid } from "../../base/errors.ts";
+import { durationMs } from "../../base/request-fields.ts";
+import { DEFAULT_SESSION_TTL_MS, type Session } from "../rules/sessions.ts";
 import { sessionId } from "./requests.ts";
 import type { QueueHandlerOptions } from "./service.ts";
 

@@ -13,14 +13,14 @@ import {
   type WorkResponseSchema,
   type WorkStart,
 } from "../../../gen/usher/queue/v1/stream_pb.ts";
-import { invalid, UsherError } from "../../errors.ts";
-import { durationMs, positiveDurationMs } from "../../fields.ts";
-import type { Consumer } from "../consumer.ts";
+import { invalid, UsherError } from "../../base/errors.ts";
+import { durationMs, positiveDurationMs } from "../../base/request-fields.ts";
 import type { QueueEngine } from "../engine.ts";
-import { MAX_BATCH } from "../limits.ts";
-import type { Failure, Settlement } from "../settling.ts";
-import type { TaskView } from "../views.ts";
-import type { TaskChanged } from "../watching.ts";
+import type { Consumer } from "../rules/consumer.ts";
+import { MAX_BATCH } from "../rules/limits.ts";
+import type { Failure, Settlement } from "../rules/settling.ts";
+import type { TaskView } from "../rules/views.ts";
+import type { TaskChanged } from "../rules/watching.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
 import { jsonBytes } from "./json-bytes.ts";
 import { Outbox } from "./outbox.ts";

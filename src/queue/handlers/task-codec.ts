@@ -1,6 +1,6 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { PayloadSchema } from "../../../gen/usher/queue/v1/task_pb.ts";
-import { tag, WireWriter } from "../../wire-writer.ts";
+import { tag, WireWriter } from "../../wire/writer.ts";
 import { payloadMessage, TaskAnswer, taskStates } from "./answers.ts";
 
 /**

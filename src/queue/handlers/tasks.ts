@@ -1,9 +1,9 @@
 import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
-import { invalid } from "../../errors.ts";
-import { durationMs, pageSize, pageToken, positiveDurationMs } from "../../fields.ts";
-import { undelivered } from "../../undelivered.ts";
-import { MAX_BATCH } from "../limits.ts";
+import { invalid } from "../../base/errors.ts";
+import { durationMs, pageSize, pageToken, positiveDurationMs } from "../../base/request-fields.ts";
+import { onAnswerLost } from "../../wire/lost-answer.ts";
+import { MAX_BATCH } from "../rules/limits.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
 import {
   batch,
@@ -73,7 +73,7 @@ export function taskHandlers({ engine, maxTaskBytes }: QueueHandlerOptions): Tas
         session: sessionId("session", request.session),
         signal: signalFor(waitMs, context),
       });
-      if (tasks.length > 0) context.values.set(undelivered, () => engine.giveBack(tasks));
+      if (tasks.length > 0) context.values.set(onAnswerLost, () => engine.giveBack(tasks));
       return { tasks: tasks.map(taskMessage) };
     },
 

@@ -7,10 +7,15 @@ import {
   type TubeSchema,
   type TubeStatisticsSchema,
 } from "../../../gen/usher/queue/v1/tube_pb.ts";
-import { invalid } from "../../errors.ts";
-import { durationMs, positiveDurationMs } from "../../fields.ts";
+import { invalid } from "../../base/errors.ts";
+import { durationMs, positiveDurationMs } from "../../base/request-fields.ts";
 import type { RetryBackoff, TubeKind, TubeSettings } from "../repository.ts";
-import { defaultSettings, type NewTube, type TubeStatistics, type TubeView } from "../tubes.ts";
+import {
+  defaultSettings,
+  type NewTube,
+  type TubeStatistics,
+  type TubeView,
+} from "../rules/tubes.ts";
 import { tubeName } from "./requests.ts";
 
 const LONGEST_BACKOFF_MS = 3_650 * 24 * 3_600 * 1_000;

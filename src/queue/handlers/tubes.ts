@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
-import { invalid } from "../../errors.ts";
-import { pageSize, pageToken, positiveDurationMs } from "../../fields.ts";
+import { invalid } from "../../base/errors.ts";
+import { pageSize, pageToken, positiveDurationMs } from "../../base/request-fields.ts";
 import { pageStartName, tubeName } from "./requests.ts";
 import type { QueueHandlerOptions } from "./service.ts";
 import {

@@ -1,5 +1,5 @@
 import { type ClientSession, type Db, MongoClient, MongoError, ReadPreference } from "mongodb";
-import { UsherError } from "../../errors.ts";
+import { UsherError } from "../../base/errors.ts";
 import { StorageOpenError } from "../open-error.ts";
 import { failWritesToClosedSockets } from "./broken-connections.ts";
 

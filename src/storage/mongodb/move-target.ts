@@ -1,8 +1,8 @@
 import type { Collection, Db } from "mongodb";
 import { StorageOpenError } from "../open-error.ts";
-import { authCollections, ensureAuthCollections } from "./auth-schema.ts";
+import { authCollections, ensureAuthCollections } from "./auth/schema.ts";
 import { toUsherError } from "./database.ts";
-import { collections, ensureQueueCollections, instancesOf, shardsOf } from "./queue-schema.ts";
+import { collections, ensureQueueCollections, instancesOf, shardsOf } from "./queue/schema.ts";
 
 /**
  * What tells that a database was, or is being, filled from another storage. There is one at most.

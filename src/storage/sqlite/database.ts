@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { UsherError } from "../../errors.ts";
+import { UsherError } from "../../base/errors.ts";
 import { StorageOpenError } from "../open-error.ts";
-import { migrations } from "./migrations.ts";
+import { migrations } from "./schema/migrations.ts";
 
 /** One SQLite file that this process alone has open, with every migration applied. */
 export interface SqliteDatabase {

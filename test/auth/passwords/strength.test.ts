@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { checkNewPassword, type PasswordStrength } from "../../../src/auth/passwords/strength.ts";
-import { type Reason, UsherError } from "../../../src/errors.ts";
+import { type Reason, UsherError } from "../../../src/base/errors.ts";
 
 async function refused(check: Promise<string>, reason: Reason): Promise<void> {
   await assert.rejects(check, (error) => {

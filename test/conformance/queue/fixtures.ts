@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { UsherError } from "../../../src/errors.ts";
+import { UsherError } from "../../../src/base/errors.ts";
 import {
   type DedupRecord,
   emptyChanges,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Reason, UsherError } from "../../../src/errors.ts";
+import { type Reason, UsherError } from "../../../src/base/errors.ts";
 
 /** The answer to a call, which may still be out. */
 export class Observed<T> {

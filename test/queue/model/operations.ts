@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { QueueEngine } from "../../../src/queue/engine.ts";
-import type { Settlement } from "../../../src/queue/settling.ts";
+import type { Settlement } from "../../../src/queue/rules/settling.ts";
 import { newTask, type RunningEngine, text } from "../running-engine.ts";
 import {
   fitTask,

@@ -1,7 +1,7 @@
 import type { TestContext } from "node:test";
 import type { AuthRepository } from "../../../src/auth/repository.ts";
-import { createAuthRepository } from "../../../src/storage/mongodb/auth-repository.ts";
-import { ensureAuthCollections } from "../../../src/storage/mongodb/auth-schema.ts";
+import { createAuthRepository } from "../../../src/storage/mongodb/auth/repository.ts";
+import { ensureAuthCollections } from "../../../src/storage/mongodb/auth/schema.ts";
 import { openDatabase } from "../../../src/storage/mongodb/database.ts";
 import { testDatabase } from "../../support/mongodb.ts";
 

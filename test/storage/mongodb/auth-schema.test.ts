@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ensureAuthCollections } from "../../../src/storage/mongodb/auth-schema.ts";
+import { ensureAuthCollections } from "../../../src/storage/mongodb/auth/schema.ts";
 import { openDatabase } from "../../../src/storage/mongodb/database.ts";
 import { StorageOpenError } from "../../../src/storage/open-error.ts";
 import { withoutMongodb } from "../../support/mongod.ts";

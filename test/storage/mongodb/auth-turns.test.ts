@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createTurns } from "../../../src/storage/mongodb/auth-turns.ts";
+import { createTurns } from "../../../src/storage/mongodb/auth/turns.ts";
 
 /** Work that ends when it is told to, and notes when it begins. */
 function controlled(begun: string[], name: string) {

@@ -1,7 +1,7 @@
 import { describe, test } from "node:test";
 import type { AuthRepository } from "../../../src/auth/repository.ts";
-import { createAuthRepository } from "../../../src/storage/mongodb/auth-repository.ts";
-import { ensureAuthCollections } from "../../../src/storage/mongodb/auth-schema.ts";
+import { createAuthRepository } from "../../../src/storage/mongodb/auth/repository.ts";
+import { ensureAuthCollections } from "../../../src/storage/mongodb/auth/schema.ts";
 import { type MongoDatabase, openDatabase } from "../../../src/storage/mongodb/database.ts";
 import { authSuite } from "../../conformance/auth/suite.ts";
 import type { StorageUnderTest } from "../../conformance/cases.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UsherError } from "../../../src/errors.ts";
+import { UsherError } from "../../../src/base/errors.ts";
 import type { QueueStore } from "../../../src/queue/repository.ts";
 import {
   assertRefused,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { UsherError } from "../../../src/errors.ts";
-import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
+import { UsherError } from "../../../src/base/errors.ts";
+import { ensureQueueCollections } from "../../../src/storage/mongodb/queue/schema.ts";
 import { changes, progress, recovered, task } from "../../conformance/queue/fixtures.ts";
 import { withoutMongodb } from "../../support/mongod.ts";
 import { type OwnMongod, startOwnMongod } from "./own-mongod.ts";

@@ -3,10 +3,10 @@ import type { TestContext } from "node:test";
 import type { CommandStartedEvent } from "mongodb";
 import type { ShardRegistry } from "../../../src/cluster/registry.ts";
 import type { QueueStore } from "../../../src/queue/repository.ts";
+import { createShardRegistry } from "../../../src/storage/mongodb/cluster/registry.ts";
 import { type MongoDatabase, openDatabase } from "../../../src/storage/mongodb/database.ts";
-import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
-import { createShardStores, type ShardStores } from "../../../src/storage/mongodb/queue-store.ts";
-import { createShardRegistry } from "../../../src/storage/mongodb/shard-registry.ts";
+import { ensureQueueCollections } from "../../../src/storage/mongodb/queue/schema.ts";
+import { createShardStores, type ShardStores } from "../../../src/storage/mongodb/queue/store.ts";
 import { testDatabase } from "../../support/mongodb.ts";
 
 /** The URL of a database that nothing else uses, with the queues' collections; commands are told. */

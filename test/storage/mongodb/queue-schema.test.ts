@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SHARDS } from "../../../src/cluster/registry.ts";
 import { openDatabase } from "../../../src/storage/mongodb/database.ts";
-import { ensureQueueCollections } from "../../../src/storage/mongodb/queue-schema.ts";
+import { ensureQueueCollections } from "../../../src/storage/mongodb/queue/schema.ts";
 import { StorageOpenError } from "../../../src/storage/open-error.ts";
 import { withoutMongodb } from "../../support/mongod.ts";
 import { testDatabase } from "../../support/mongodb.ts";

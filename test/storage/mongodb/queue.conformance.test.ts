@@ -1,8 +1,8 @@
 import { describe, test } from "node:test";
 import type { QueueStore } from "../../../src/queue/repository.ts";
+import { createShardRegistry } from "../../../src/storage/mongodb/cluster/registry.ts";
 import { type MongoDatabase, openDatabase } from "../../../src/storage/mongodb/database.ts";
-import { createShardStores, type ShardStores } from "../../../src/storage/mongodb/queue-store.ts";
-import { createShardRegistry } from "../../../src/storage/mongodb/shard-registry.ts";
+import { createShardStores, type ShardStores } from "../../../src/storage/mongodb/queue/store.ts";
 import type { StorageUnderTest } from "../../conformance/cases.ts";
 import { queueSuite } from "../../conformance/queue/suite.ts";
 import { withoutMongodb } from "../../support/mongod.ts";

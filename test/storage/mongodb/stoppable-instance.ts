@@ -4,10 +4,10 @@
  * each: `still` when it stands still, at last `outcome` and the outcomes of its commits.
  */
 import { readSync, writeSync } from "node:fs";
-import { UsherError } from "../../../src/errors.ts";
+import { UsherError } from "../../../src/base/errors.ts";
+import { createShardRegistry } from "../../../src/storage/mongodb/cluster/registry.ts";
 import { openDatabase } from "../../../src/storage/mongodb/database.ts";
-import { createShardStores } from "../../../src/storage/mongodb/queue-store.ts";
-import { createShardRegistry } from "../../../src/storage/mongodb/shard-registry.ts";
+import { createShardStores } from "../../../src/storage/mongodb/queue/store.ts";
 import { changes, task } from "../../conformance/queue/fixtures.ts";
 
 const [url = "", id = "", work = "", command = ""] = process.argv.slice(2);

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { AuthRepository } from "../../../src/auth/repository.ts";
-import { createAuthRepository } from "../../../src/storage/sqlite/auth-repository.ts";
-import { prepareAuthStatements } from "../../../src/storage/sqlite/auth-statements.ts";
+import { createAuthRepository } from "../../../src/storage/sqlite/auth/repository.ts";
+import { prepareAuthStatements } from "../../../src/storage/sqlite/auth/statements.ts";
 import { openDatabase, type SqliteDatabase } from "../../../src/storage/sqlite/database.ts";
 import {
   DAY,

@@ -1,4 +1,4 @@
-import { createAuthRepository } from "../../../src/storage/sqlite/auth-repository.ts";
+import { createAuthRepository } from "../../../src/storage/sqlite/auth/repository.ts";
 import { authSuite } from "../../conformance/auth/suite.ts";
 import { runOnSqlite } from "./conformance.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openDatabase } from "../../../src/storage/sqlite/database.ts";
-import { createQueueStore } from "../../../src/storage/sqlite/queue-store.ts";
+import { createQueueStore } from "../../../src/storage/sqlite/queue/store.ts";
 import {
   assertRefused,
   changes,

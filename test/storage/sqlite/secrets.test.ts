@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { StorageOpenError } from "../../../src/storage/open-error.ts";
-import { openKeyStore } from "../../../src/storage/sqlite/secrets.ts";
+import { openKeyStore } from "../../../src/storage/sqlite/auth/keys.ts";
 
 function newFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "usher-keys-"));

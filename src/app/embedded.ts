@@ -1,0 +1,39 @@
+import type { Config } from "../config/config.ts";
+import type { StorageAddress } from "../config/forms.ts";
+import { QueueEngine } from "../queue/engine.ts";
+import { createQueueService } from "../queue/handlers/service.ts";
+import { openKeyStore } from "../storage/sqlite/auth/keys.ts";
+import { createAuthRepository } from "../storage/sqlite/auth/repository.ts";
+import { openDatabase } from "../storage/sqlite/database.ts";
+import { createQueueStore } from "../storage/sqlite/queue/store.ts";
+import type { Backend, BackendParts } from "./backend.ts";
+
+type Folder = Extract<StorageAddress, { kind: "sqlite" }>;
+
+/** Everything in one process, on SQLite in a folder. Rejects with StorageOpenError. */
+export async function openEmbedded(
+  { folder }: Folder,
+  config: Config,
+  { log, clock }: BackendParts,
+): Promise<Backend> {
+  await using opening = new AsyncDisposableStack();
+  const database = openDatabase(folder);
+  opening.defer(() => database.close());
+  const keys = openKeyStore(folder);
+  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
+  const limits = { maxTaskBytes, cacheBytes };
+  const engine = await QueueEngine.open({ store: createQueueStore(database), clock, limits, log });
+  opening.defer(() => engine.close());
+
+  const open = opening.move();
+  return {
+    repository: createAuthRepository(database),
+    keys,
+    queue: createQueueService({ engine, clock, maxTaskBytes }),
+    tubes: engine,
+    probe: () => database.ping(),
+    async start() {},
+    drain: () => engine.drain(),
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}

@@ -1,0 +1,95 @@
+import { emptyChanges, type QueueChanges, type QueueStore } from "../repository.ts";
+import type { Tube } from "./tube.ts";
+
+/** What waits for a commit. Both run synchronously, in the order of adding, failures in reverse. */
+export interface Pending {
+  committed(): void;
+  /** Nothing of the commit was kept. */
+  failed(error: unknown): void;
+}
+
+interface CommitterEvents {
+  /** Nothing of a commit was kept, these tubes neither; those who waited for it are told next. */
+  failed(tubes: Iterable<Tube>): void;
+  /** After each commit, when everything that waited for it has been told. */
+  afterwards(): void;
+}
+
+/**
+ * Group commit: what comes while one commit is under way, or in the same turn of the event loop,
+ * goes into the next, one transaction for all of it.
+ */
+export class Committer {
+  readonly #store: QueueStore;
+  readonly #on: CommitterEvents;
+  /** What the next commit holds; add to it freely, and say so with `add`. */
+  changes: QueueChanges = emptyChanges();
+  #tubes = new Set<Tube>();
+  #pending: Pending[] = [];
+  #running = false;
+
+  constructor(store: QueueStore, on: CommitterEvents) {
+    this.#store = store;
+    this.#on = on;
+  }
+
+  /** How many wait for a commit that has not begun. */
+  get waiting(): number {
+    return this.#pending.length;
+  }
+
+  /** The next commit keeps the tube, as it is when that begins. */
+  keepTube(tube: Tube): void {
+    this.#tubes.add(tube);
+  }
+
+  /** The pending is told when the changes added so far are durable. */
+  add(pending: Pending): void {
+    this.#pending.push(pending);
+    if (this.#running) return;
+    this.#running = true;
+    setImmediate(() => this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const changes = this.changes;
+      const tubes = this.#tubes;
+      const pending = this.#pending;
+      this.changes = emptyChanges();
+      this.#tubes = new Set();
+      this.#pending = [];
+      for (const tube of tubes) if (!tube.gone) changes.tubes.push(tube.record());
+      let failure: { error: unknown } | undefined;
+      try {
+        if (!isEmpty(changes)) await this.#store.commit(changes);
+      } catch (error) {
+        failure = { error };
+      }
+      if (failure === undefined) {
+        for (const each of pending) each.committed();
+      } else {
+        this.#on.failed(tubes);
+        // What came last is undone first: it may build on what came before.
+        for (const each of pending.reverse()) each.failed(failure.error);
+      }
+      this.#on.afterwards();
+      // Lets calls that arrived meanwhile join the next commit.
+      if (this.#pending.length > 0) await new Promise(setImmediate);
+    }
+    this.#running = false;
+  }
+}
+
+function isEmpty(changes: QueueChanges): boolean {
+  return (
+    changes.inserts.length === 0 &&
+    changes.removes.length === 0 &&
+    changes.updates.length === 0 &&
+    changes.tubes.length === 0 &&
+    changes.removedTubes.length === 0 &&
+    changes.dedup.length === 0 &&
+    changes.removedDedup.length === 0 &&
+    changes.marks === undefined
+  );
+}

@@ -1,0 +1,235 @@
+import { UsherError } from "../../base/errors.ts";
+import type { Link } from "../structures/linked-list.ts";
+import type { Core } from "./core.ts";
+import type { Lease, LeaseHolder } from "./leases.ts";
+import type { Session, Sessions, SessionUser } from "./sessions.ts";
+import type { Failure, Settlement, Settling } from "./settling.ts";
+import type { Taker, Taking } from "./taking.ts";
+import type { Tube } from "./tube.ts";
+import type { TaskView } from "./views.ts";
+
+export interface ConsumerOptions {
+  readonly tubes: readonly Tube[];
+  /** How many tasks it may hold unsettled, at first. */
+  readonly prefetch: number;
+  readonly session: Session | undefined;
+  /** `bytes` is to be told to `read` when the tasks are on their way. */
+  readonly deliver: (tasks: readonly TaskView[], bytes: number) => void;
+  /** A lease ended in another way than by what this consumer settled or gave back. */
+  readonly leaseEnded?: ((lease: string) => void) | undefined;
+  /** It takes no more: a tube or its session is gone, the server stops, the store failed. */
+  readonly ended: (error: unknown) => void;
+}
+
+/** A worker that does not read gets no more tasks beyond so many bytes of payloads. */
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+
+/** The engine's end of a Work stream: takes from its tubes while it holds less than `prefetch`. */
+export class Consumer implements Taker, LeaseHolder, SessionUser {
+  readonly session: Session | undefined;
+  readonly holder: LeaseHolder = this;
+  readonly #core: Core;
+  readonly #taking: Taking;
+  readonly #sessions: Sessions;
+  readonly #settling: Settling;
+  readonly #options: ConsumerOptions;
+  readonly #links = new Map<Tube, Link<Taker>>();
+  readonly #unsettled = new Set<Lease>();
+  #prefetch: number;
+  #unreadBytes = 0;
+  /** What ends leases right now is the consumer's own doing. */
+  #ending = false;
+  #open = true;
+  #over = false;
+  #delivered = Promise.resolve();
+  #drained: (() => void) | undefined;
+
+  constructor(
+    core: Core,
+    rules: { taking: Taking; sessions: Sessions; settling: Settling },
+    options: ConsumerOptions,
+  ) {
+    this.#core = core;
+    this.#taking = rules.taking;
+    this.#sessions = rules.sessions;
+    this.#settling = rules.settling;
+    this.#options = options;
+    this.#prefetch = options.prefetch;
+    this.session = options.session;
+    if (this.session !== undefined) this.#sessions.enter(this.session, this);
+    for (const tube of options.tubes) tube.consumers.add(this);
+    this.#line();
+  }
+
+  get wanted(): number {
+    if (this.#unreadBytes >= MOST_UNREAD_BYTES) return 0;
+    return this.#prefetch - this.#unsettled.size;
+  }
+
+  accept(tube: Tube, leases: readonly Lease[]): void {
+    let bytes = 0;
+    for (const lease of leases) {
+      this.#unsettled.add(lease);
+      bytes += this.#core.table.size[lease.slot] as number;
+    }
+    this.#unreadBytes += bytes;
+    // Behind the others, so that takers of one tube share it.
+    this.#leaveLine(tube);
+    if (this.wanted > 0) this.#joinLine(tube);
+    else this.#leaveLines();
+    this.#delivered = this.#deliver(tube, leases, bytes, this.#delivered);
+  }
+
+  /** A delivery is on its way to the worker: there is room for more. */
+  read(bytes: number): void {
+    const wanted = this.wanted;
+    this.#unreadBytes -= bytes;
+    if (wanted > 0 || !this.#open) return;
+    this.#line();
+    this.#core.serveTouched();
+  }
+
+  /** How many tasks it may hold unsettled from now on; 0: it takes no more. */
+  setPrefetch(prefetch: number): void {
+    this.#prefetch = prefetch;
+    if (!this.#open) return;
+    if (this.wanted > 0) {
+      this.#line();
+    } else {
+      this.#leaveLines();
+      // Those behind it may be served.
+      for (const tube of this.#options.tubes) this.#core.touch(tube);
+    }
+    this.#core.serveTouched();
+  }
+
+  dismiss(error: UsherError): void {
+    this.#end(error);
+  }
+
+  sessionEnded(): void {
+    this.#end(new UsherError("SESSION_NOT_FOUND"));
+  }
+
+  leaseEnded(lease: Lease): void {
+    const wanted = this.wanted;
+    if (!this.#unsettled.delete(lease)) return;
+    if (!this.#ending) this.#options.leaseEnded?.(lease.token);
+    if (!this.#open && this.#unsettled.size === 0) this.#drained?.();
+    // While it wants something it stands in line already.
+    else if (wanted <= 0) this.#line();
+  }
+
+  leaseRestored(lease: Lease): void {
+    this.#unsettled.add(lease);
+    if (this.wanted > 0) return;
+    this.#leaveLines();
+    // Those behind it may be served.
+    for (const tube of this.#options.tubes) this.#core.touch(tube);
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<Failure[]> {
+    // The leases end before the promise is there.
+    return this.#byItself(() => this.#settling.settleAll(settlements));
+  }
+
+  /** Tasks on which no work was begun go back as if never taken. Answers those not held. */
+  giveBack(tokens: readonly string[]): Failure[] {
+    if (tokens.length === 0) return [];
+    const held = this.#taking.held(tokens);
+    this.#byItself(() => this.#taking.giveBack(held));
+    if (held.length === tokens.length) return [];
+    const given = new Set(held.map(({ token }) => token));
+    const lost = tokens.filter((token) => !given.has(token));
+    return lost.map((lease) => ({ lease, error: new UsherError("LEASE_LOST") }));
+  }
+
+  /** Takes no more; resolves when nothing is unsettled. */
+  drain(): Promise<void> {
+    this.#open = false;
+    this.#leaveLines();
+    if (this.#unsettled.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+    });
+  }
+
+  /**
+   * The stream is over. What did not reach the worker goes back as if never taken. The rest is
+   * released, unless a session keeps it; that the server stops is not the worker's failure, and
+   * then no attempt is used.
+   */
+  close(undelivered: readonly Lease[]): void {
+    this.#stop();
+    this.#ending = true;
+    this.#taking.giveBack(undelivered);
+    this.#drained?.();
+    if (this.session !== undefined) this.#sessions.leave(this.session, this);
+    else if (this.#core.closing !== undefined) this.#taking.giveBack([...this.#unsettled]);
+    else this.#settling.fail([...this.#unsettled], "stream over");
+  }
+
+  /** Nobody is told of leases that end by this. */
+  #byItself<T>(work: () => T): T {
+    this.#ending = true;
+    try {
+      return work();
+    } finally {
+      this.#ending = false;
+    }
+  }
+
+  #end(error: unknown): void {
+    this.#stop();
+    this.#options.ended(error);
+  }
+
+  /** From here on nothing is taken or delivered. */
+  #stop(): void {
+    this.#open = false;
+    this.#over = true;
+    this.#leaveLines();
+    for (const tube of this.#options.tubes) tube.consumers.delete(this);
+  }
+
+  /** Stands in line at every tube, if it wants tasks. */
+  #line(): void {
+    if (this.wanted <= 0) return;
+    for (const tube of this.#options.tubes) this.#joinLine(tube);
+  }
+
+  #joinLine(tube: Tube): void {
+    if (!this.#open || this.#links.has(tube)) return;
+    this.#links.set(tube, tube.takers.push(this));
+    this.#core.touch(tube);
+  }
+
+  #leaveLine(tube: Tube): void {
+    const link = this.#links.get(tube);
+    if (link !== undefined) tube.takers.remove(link);
+    this.#links.delete(tube);
+  }
+
+  #leaveLines(): void {
+    for (const tube of this.#options.tubes) this.#leaveLine(tube);
+  }
+
+  /** Payloads may have to be read, but the order of takes is the order of deliveries. */
+  async #deliver(
+    tube: Tube,
+    leases: readonly Lease[],
+    bytes: number,
+    before: Promise<void>,
+  ): Promise<void> {
+    try {
+      const tasks = await this.#taking.views(tube, leases);
+      await before;
+      if (this.#over) this.#taking.giveBack(leases);
+      else this.#options.deliver(tasks, bytes);
+    } catch (error) {
+      this.#stop();
+      this.#taking.giveBack(leases);
+      this.#options.ended(error);
+    }
+  }
+}

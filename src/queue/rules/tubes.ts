@@ -1,0 +1,315 @@
+import { invalid, UsherError } from "../../base/errors.ts";
+import type { TubeKind, TubeSettings } from "../repository.ts";
+import type { Core } from "./core.ts";
+import { features } from "./kinds.ts";
+import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
+import { state } from "./transitions.ts";
+import { type CallCounts, Tube } from "./tube.ts";
+
+export interface NewTube {
+  readonly name: string;
+  readonly kind: TubeKind;
+  readonly temporary: boolean;
+  /** What is not given has its default. */
+  readonly settings: Partial<TubeSettings>;
+}
+
+export interface TubeView {
+  readonly name: string;
+  readonly kind: TubeKind;
+  readonly temporary: boolean;
+  readonly settings: TubeSettings;
+  readonly createdAt: number;
+  /** 0: not paused; Infinity: until resumed. */
+  readonly pausedUntil: number;
+}
+
+export interface TubeStatistics {
+  readonly tube: string;
+  readonly ready: number;
+  readonly leased: number;
+  readonly buried: number;
+  readonly delayed: number;
+  readonly total: number;
+  readonly calls: CallCounts;
+  readonly done: number;
+  readonly expired: number;
+  /** undefined: no task is ready. */
+  readonly oldestReadyAgeMs: number | undefined;
+  readonly waitingTakers: number;
+  readonly waitingPuts: number;
+}
+
+export const defaultSettings: TubeSettings = {
+  capacity: 0,
+  defaultPriority: 0,
+  defaultTtlMs: Infinity,
+  defaultTtrMs: Infinity,
+  defaultDelayMs: 0,
+  maxAttempts: 0,
+  retryBackoff: undefined,
+  dedupWindowMs: 0,
+};
+
+/** What operators do with tubes as a whole. */
+export class Tubes {
+  readonly #core: Core;
+  readonly #changes: TaskChanges;
+  /** Tubes whose making, change or end is not durable yet. */
+  readonly #underWay = new Map<string, Promise<unknown>>();
+
+  constructor(core: Core, changes: TaskChanges) {
+    this.#core = core;
+    this.#changes = changes;
+  }
+
+  /**
+   * Makes a tube, durable when the promise resolves. Rejects with TUBE_ALREADY_EXISTS, unless
+   * `ifNotExists` and the kind is the same: then the tube that is there is the answer, unchanged.
+   */
+  create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
+    return this.#inTurn(tube.name, () => this.#create(tube, ifNotExists));
+  }
+
+  async #create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
+    const there = this.#core.tubes.get(tube.name);
+    if (there !== undefined) {
+      if (ifNotExists && there.kind === tube.kind) return viewOfTube(there);
+      throw new UsherError("TUBE_ALREADY_EXISTS", {
+        message: `a tube ${tube.name} of kind ${there.kind} exists`,
+      });
+    }
+    const settings = { ...defaultSettings, ...tube.settings };
+    checkSettings(tube.kind, tube.settings, settings);
+    const made = new Tube(
+      {
+        ...tube,
+        settings,
+        number: this.#core.numbers.tube(),
+        createdAt: this.#core.clock.now(),
+        pausedUntil: 0,
+        nextId: 1,
+      },
+      this.#core.table,
+    );
+    await this.#save(made);
+    this.#core.tubes.set(made.name, made);
+    this.#core.tubesByNumber.set(made.number, made);
+    return viewOfTube(made);
+  }
+
+  get(name: string): TubeView {
+    return viewOfTube(this.#core.tube(name));
+  }
+
+  /** Up to `size` tubes with names after `after`, by name. */
+  list(after: string, size: number): { tubes: TubeView[]; more: boolean } {
+    const names = [...this.#core.tubes.keys()].filter((name) => name > after).sort();
+    const tubes = names.slice(0, size).map((name) => this.get(name));
+    return { tubes, more: names.length > size };
+  }
+
+  /** Changes some settings. Rejects with TUBE_NOT_FOUND, INVALID_PARAMS. */
+  update(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
+    return this.#inTurn(name, () => this.#update(name, changed));
+  }
+
+  async #update(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
+    const tube = this.#core.tube(name);
+    const before = tube.settings;
+    const settings = { ...before, ...changed };
+    checkSettings(tube.kind, changed, settings);
+    tube.settings = settings;
+    try {
+      await this.#save(tube);
+    } catch (error) {
+      tube.settings = before;
+      throw error;
+    }
+    // A larger capacity lets waiting puts in.
+    this.#core.touch(tube);
+    this.#core.serveTouched();
+    return viewOfTube(tube);
+  }
+
+  /** No takes until a time; Infinity: until resumed; 0: resumes. */
+  pause(name: string, until: number): Promise<TubeView> {
+    return this.#inTurn(name, () => this.#pause(name, until));
+  }
+
+  async #pause(name: string, until: number): Promise<TubeView> {
+    const tube = this.#core.tube(name);
+    const before = tube.pausedUntil;
+    this.#setPause(tube, until);
+    // What is told is the pause that was asked for, even if it is over by now.
+    const view = viewOfTube(tube);
+    try {
+      await this.#save(tube);
+    } catch (error) {
+      this.#setPause(tube, before);
+      throw error;
+    }
+    return view;
+  }
+
+  /** Takes up a pause that the store has kept. */
+  restorePause(tube: Tube): void {
+    this.#setPause(tube, tube.pausedUntil);
+  }
+
+  /** Removes a tube with its tasks. Rejects with TUBE_IN_USE while tasks are leased, unless forced. */
+  delete(name: string, force: boolean): Promise<void> {
+    return this.#inTurn(name, () => this.#delete(name, force));
+  }
+
+  async #delete(name: string, force: boolean): Promise<void> {
+    const core = this.#core;
+    const tube = core.tube(name);
+    if (!force && (tube.counts[state.LEASED] as number) > 0) {
+      throw new UsherError("TUBE_IN_USE", {
+        message: `${tube.counts[state.LEASED]} tasks of tube ${name} are leased`,
+      });
+    }
+    // From here on nobody finds the tube. What is on its way to the store goes when it is back.
+    core.tubes.delete(name);
+    try {
+      for (let left = true; left; ) {
+        const { steps } = this.#changes.endNext(tube, Infinity);
+        left = steps.length === MOST_IN_ONE_COMMIT;
+        if (!left) {
+          core.committer.changes.removedTubes.push(tube.number);
+          steps.push(this.#endOfTube(tube));
+        }
+        await this.#changes.run(steps);
+      }
+    } catch (error) {
+      core.tubes.set(name, tube);
+      core.touch(tube);
+      core.serveTouched();
+      throw error;
+    }
+  }
+
+  statistics(name: string): TubeStatistics {
+    return this.#statisticsOf(this.#core.tube(name));
+  }
+
+  /** Of every tube, by name. */
+  allStatistics(): TubeStatistics[] {
+    this.#core.advance();
+    const names = [...this.#core.tubes.keys()].sort();
+    return names.map((name) => this.statistics(name));
+  }
+
+  #statisticsOf(tube: Tube): TubeStatistics {
+    const { table, clock } = this.#core;
+    const [, ready = 0, delayed = 0, leased = 0, buried = 0] = tube.counts;
+    const oldest = ready === 0 ? -1 : tube.oldest.find();
+    return {
+      tube: tube.name,
+      ready,
+      leased,
+      buried,
+      delayed,
+      total: ready + leased + buried + delayed,
+      calls: { ...tube.calls },
+      done: tube.done,
+      expired: tube.expired,
+      oldestReadyAgeMs:
+        oldest === -1 ? undefined : Math.max(0, clock.now() - (table.createdAt[oldest] as number)),
+      waitingTakers: tube.takers.size,
+      waitingPuts: tube.puts.size,
+    };
+  }
+
+  #setPause(tube: Tube, until: number): void {
+    const { deadlines } = this.#core;
+    deadlines.clearAlarm(tube.pauseAlarm);
+    tube.pausedUntil = until;
+    const resume = (): void => {
+      tube.pausedUntil = 0;
+      this.#core.touch(tube);
+    };
+    tube.pauseAlarm = deadlines.setAlarm(until === 0 ? Infinity : until, resume);
+    if (until !== 0) return;
+    this.#core.touch(tube);
+    this.#core.serveTouched();
+  }
+
+  /** The last step of a deletion. */
+  #endOfTube(tube: Tube): Step {
+    const core = this.#core;
+    return {
+      tube,
+      slot: -1,
+      commit: () => {
+        tube.gone = true;
+        core.tubesByNumber.delete(tube.number);
+        core.deadlines.clearAlarm(tube.pauseAlarm);
+        for (const entry of tube.dedup.values()) core.deadlines.clearAlarm(entry.alarm);
+        for (const slot of core.tasksInPlace(tube, Infinity, Infinity).slots) {
+          core.displace(tube, slot);
+          core.discard(tube, slot);
+        }
+        const error = new UsherError("TUBE_NOT_FOUND", {
+          message: `tube ${tube.name} was deleted`,
+        });
+        for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
+        for (const consumer of [...tube.consumers]) consumer.dismiss(error);
+        for (let first = tube.puts.first; first; first = tube.puts.first) first.reject(error);
+        for (const watcher of tube.watchers) watcher.end(error);
+      },
+      undo: () => false,
+    };
+  }
+
+  #save(tube: Tube): Promise<void> {
+    this.#core.committer.keepTube(tube);
+    return this.#core.commit();
+  }
+
+  /** What makes, changes or ends a tube waits for what is under way with one of that name. */
+  async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    for (let other = this.#underWay.get(name); other; other = this.#underWay.get(name)) {
+      await other.catch(() => {});
+    }
+    const turn = work();
+    this.#underWay.set(name, turn);
+    try {
+      return await turn;
+    } finally {
+      this.#underWay.delete(name);
+    }
+  }
+}
+
+function viewOfTube(tube: Tube): TubeView {
+  const { name, kind, temporary, settings, createdAt, pausedUntil } = tube;
+  return { name, kind, temporary, settings, createdAt, pausedUntil };
+}
+
+/**
+ * Throws INVALID_PARAMS for a setting given that the kind lacks, or where one that it must have
+ * is not among those that come of it.
+ */
+function checkSettings(kind: TubeKind, given: Partial<TubeSettings>, outcome: TubeSettings): void {
+  const { timed, limited } = features[kind];
+  if (limited && outcome.capacity === 0) {
+    throw invalid("tube.capacity", `a tube of kind ${kind} must have a capacity of at least 1`);
+  }
+  if (!limited && outcome.capacity !== 0) {
+    throw invalid("tube.capacity", `a tube of kind ${kind} has no capacity`);
+  }
+  if (timed) return;
+  for (const [setting, field] of timedSettings) {
+    if (setting in given) throw invalid(field, `a tube of kind ${kind} does not have it`);
+  }
+}
+
+const timedSettings = [
+  ["defaultPriority", "tube.default_priority"],
+  ["defaultTtlMs", "tube.default_ttl"],
+  ["defaultTtrMs", "tube.default_ttr"],
+  ["defaultDelayMs", "tube.default_delay"],
+  ["retryBackoff", "tube.retry_backoff"],
+] as const;

@@ -1,0 +1,99 @@
+import type { Payload } from "../repository.ts";
+import type { Core } from "./core.ts";
+import type { State } from "./transitions.ts";
+import { state } from "./transitions.ts";
+import type { Tube } from "./tube.ts";
+
+/** A task as callers see it. Times are milliseconds since the Unix epoch; Infinity is never. */
+export interface TaskView {
+  readonly tube: string;
+  readonly id: number;
+  readonly state: State;
+  readonly attempt: number;
+  /** Empty unless it is the answer to a take. */
+  readonly lease: string;
+  /** 0: it is not leased. */
+  readonly fence: number;
+  readonly priority: number;
+  readonly group: string;
+  readonly dedupKey: string;
+  readonly reason: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Infinity: not leased, or until the session ends. */
+  readonly leaseDeadline: number;
+  /** -Infinity unless it is delayed. */
+  readonly readyAt: number;
+  readonly ttrMs: number;
+  /** Not set where the call does not answer with payloads. */
+  payload: Payload | undefined;
+}
+
+/** A task as it is now, without lease and payload; `as` names another state to show. */
+export function viewOf(core: Core, tube: Tube, slot: number, as?: State): TaskView {
+  const { table } = core;
+  const shown = as ?? (table.state[slot] as State);
+  return {
+    tube: tube.name,
+    id: table.id[slot] as number,
+    state: shown,
+    attempt: table.attempts[slot] as number,
+    lease: "",
+    fence: shown === state.LEASED ? (table.lease[slot]?.fence ?? 0) : 0,
+    priority: table.priority[slot] as number,
+    group: tube.order.groupName(slot),
+    dedupKey: table.dedupKey.get(slot) ?? "",
+    reason: table.reason.get(slot) ?? "",
+    createdAt: table.createdAt[slot] as number,
+    expiresAt: table.expiresAt[slot] as number,
+    leaseDeadline: shown === state.LEASED ? (table.lease[slot]?.deadline ?? Infinity) : Infinity,
+    readyAt: shown === state.DELAYED ? (table.readyAt[slot] as number) : -Infinity,
+    ttrMs: table.ttrMs[slot] as number,
+    payload: undefined,
+  };
+}
+
+/** A task as its taker gets it, payload apart. */
+export function leasedView(core: Core, tube: Tube, slot: number): TaskView {
+  const lease = core.table.lease[slot];
+  const view = viewOf(core, tube, slot);
+  return lease === undefined ? view : { ...view, lease: lease.token };
+}
+
+/**
+ * Adds the payloads to the views of these slots, from memory or from the store. Views of tasks
+ * that are gone meanwhile are left out. Rejects with STORAGE_UNAVAILABLE.
+ */
+export function withPayloads(
+  core: Core,
+  views: TaskView[],
+  slots: readonly number[],
+): TaskView[] | Promise<TaskView[]> {
+  const { table } = core;
+  let missing: number[] | undefined;
+  for (const [index, slot] of slots.entries()) {
+    const payload = table.payload[slot];
+    if (payload === undefined) {
+      missing ??= [];
+      missing.push(index);
+    } else {
+      (views[index] as TaskView).payload = payload;
+    }
+  }
+  if (missing === undefined) return views;
+  return readPayloads(core, views, slots, missing);
+}
+
+async function readPayloads(
+  core: Core,
+  views: TaskView[],
+  slots: readonly number[],
+  missing: readonly number[],
+): Promise<TaskView[]> {
+  const keys = missing.map((index) => core.table.key[slots[index] as number] as number);
+  const found = await core.store.payloads(keys);
+  for (const [position, index] of missing.entries()) {
+    (views[index] as TaskView).payload = found.get(keys[position] as number);
+  }
+  return views.filter((view) => view.payload !== undefined);
+}

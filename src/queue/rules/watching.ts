@@ -1,0 +1,117 @@
+import type { UsherError } from "../../base/errors.ts";
+import type { Payload } from "../repository.ts";
+import type { Core } from "./core.ts";
+import { type State, state } from "./transitions.ts";
+import type { Tube } from "./tube.ts";
+import { type TaskView, viewOf } from "./views.ts";
+
+export type Change =
+  | "PUT"
+  | "TAKEN"
+  | "ACKED"
+  | "RELEASED"
+  | "READY"
+  | "BURIED"
+  | "KICKED"
+  | "EXPIRED"
+  | "DELETED"
+  | "TRUNCATED";
+
+/** Not set for TRUNCATED, which is about the whole tube. */
+export interface TaskChanged {
+  readonly change: Change;
+  readonly task: TaskView | undefined;
+  readonly tube: string;
+  readonly at: number;
+}
+
+/** What one watcher has not read yet is kept up to so many events; later ones are counted. */
+const MOST_UNREAD = 1_000;
+/** And up to so many bytes of payloads. */
+const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
+
+/** One who watches a tube, at its own pace. */
+export class Watcher {
+  readonly includePayload: boolean;
+  readonly #watchers: Set<Watcher>;
+  #unread: TaskChanged[] = [];
+  #unreadBytes = 0;
+  #missed = 0;
+  #wake: (() => void) | undefined;
+  #end: { readonly error: UsherError | undefined } | undefined;
+
+  /** It is among the tube's watchers until it ends. */
+  constructor(includePayload: boolean, watchers: Set<Watcher>) {
+    this.includePayload = includePayload;
+    this.#watchers = watchers;
+    watchers.add(this);
+  }
+
+  offer(event: TaskChanged): void {
+    if (this.#unread.length < MOST_UNREAD && this.#unreadBytes < MOST_UNREAD_BYTES) {
+      this.#unread.push(event);
+      this.#unreadBytes += event.task?.payload?.value.length ?? 0;
+    } else {
+      this.#missed++;
+    }
+    this.#wake?.();
+  }
+
+  /** It hears no more; the error, if there is one, is for whoever reads. */
+  end(error?: UsherError): void {
+    this.#end ??= { error };
+    this.#watchers.delete(this);
+    this.#wake?.();
+  }
+
+  /**
+   * What came since the last call, waiting for something. When that is all: undefined, or the
+   * error that it ended with.
+   */
+  async next(): Promise<{ events: TaskChanged[]; missed: number } | undefined> {
+    while (this.#unread.length === 0 && this.#end === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    if (this.#unread.length === 0) {
+      if (this.#end?.error !== undefined) throw this.#end.error;
+      return undefined;
+    }
+    const batch = { events: this.#unread, missed: this.#missed };
+    this.#unread = [];
+    this.#unreadBytes = 0;
+    this.#missed = 0;
+    return batch;
+  }
+}
+
+/** The state in which a watcher is shown a task that has just gone. */
+const gone: Partial<Record<Change, State>> = {
+  ACKED: state.DONE,
+  EXPIRED: state.DONE,
+  DELETED: state.DONE,
+};
+
+export function announce(core: Core, tube: Tube, slot: number, change: Change): void {
+  const task = viewOf(core, tube, slot, gone[change]);
+  offerAll(core, tube, change, task, core.table.payload[slot]);
+}
+
+export function announceTruncated(core: Core, tube: Tube): void {
+  offerAll(core, tube, "TRUNCATED", undefined, undefined);
+}
+
+function offerAll(
+  core: Core,
+  tube: Tube,
+  change: Change,
+  task: TaskView | undefined,
+  payload: Payload | undefined,
+): void {
+  const at = core.clock.now();
+  for (const watcher of tube.watchers) {
+    const shown = task && watcher.includePayload ? { ...task, payload } : task;
+    watcher.offer({ change, task: shown, tube: tube.name, at });
+  }
+}

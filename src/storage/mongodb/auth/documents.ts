@@ -1,0 +1,67 @@
+import { timingSafeEqual } from "node:crypto";
+import { Binary } from "mongodb";
+import type { Credentials, SavedState, Session, User } from "../../../auth/repository.ts";
+import type { SessionDocument, StateDocument, TimedHash, UserDocument } from "./schema.ts";
+
+export function toState({ _id, ...state }: StateDocument): SavedState {
+  return { stateHash: bytesOf(_id), ...state };
+}
+
+export function toUser(user: UserDocument): User {
+  const { firstName, lastName, picture, locale, attributes } = user;
+  return {
+    id: user._id,
+    email: user.email,
+    state: user.state,
+    // `fromEntries` defines own properties, `__proto__` among them.
+    profile: { firstName, lastName, picture, locale, attributes: Object.fromEntries(attributes) },
+    socialAccounts: user.accounts.map(({ provider, socialId, email, emailVerified, linkTime }) => ({
+      provider,
+      socialId,
+      email,
+      emailVerified,
+      linkTime,
+    })),
+    hasPassword: user.passwordHash !== null,
+    createTime: user.createTime,
+    updateTime: user.updateTime,
+  };
+}
+
+export function toCredentials(user: UserDocument): Credentials {
+  const { _id: userId, state, email: address, emailKey: key, passwordHash } = user;
+  return {
+    userId,
+    state,
+    email: key === undefined ? undefined : { address, key },
+    passwordHash: passwordHash ?? "",
+  };
+}
+
+export function toSession(session: SessionDocument): Session {
+  const { _id: id, provider, device, address, createTime, lastSeenTime, expireTime } = session;
+  return { id, provider, device, address, createTime, lastSeenTime, expireTime };
+}
+
+export function timedHash(hash: Uint8Array, expireTime: number): TimedHash {
+  return { hash: new Binary(hash), expireTime };
+}
+
+/** Whether a stored hash is this one and not over, told in the same time for every other. */
+export function isGood(stored: TimedHash | null, hash: Uint8Array, now: number): boolean {
+  if (stored === null || stored.expireTime <= now) return false;
+  const bytes = bytesOf(stored.hash);
+  return bytes.length === hash.length && timingSafeEqual(bytes, hash);
+}
+
+export function bytesOf(binary: Binary): Uint8Array {
+  return Uint8Array.from(binary.value());
+}
+
+/** One text for a provider and a social id, another for any other two. */
+export function accountKey(account: {
+  readonly provider: string;
+  readonly socialId: string;
+}): string {
+  return JSON.stringify([account.provider, account.socialId]);
+}

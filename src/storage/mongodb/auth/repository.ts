@@ -1,0 +1,35 @@
+import type { AuthRepository } from "../../../auth/repository.ts";
+import type { MongoDatabase } from "../database.ts";
+import { attemptSteps } from "./attempts.ts";
+import { auditSteps } from "./audit.ts";
+import { mailSteps } from "./mail.ts";
+import { passwordSteps } from "./passwords.ts";
+import { registrationSteps } from "./registration.ts";
+import { revocationSteps } from "./revocations.ts";
+import { sessionSteps } from "./sessions.ts";
+import { signingKeySteps } from "./signing-keys.ts";
+import { socialSteps } from "./social.ts";
+import { sweepSteps } from "./sweeping.ts";
+import { createAuthTransactions } from "./transactions.ts";
+import { userSteps } from "./users.ts";
+
+/**
+ * AuthService's store in MongoDB, shared by every instance: a step is a transaction, or one
+ * operation. `ensureAuthCollections` has made what it is kept in.
+ */
+export function createAuthRepository(database: MongoDatabase): AuthRepository {
+  const transactions = createAuthTransactions(database);
+  return {
+    ...userSteps(transactions),
+    ...registrationSteps(transactions),
+    ...passwordSteps(transactions),
+    ...attemptSteps(transactions),
+    ...sessionSteps(transactions),
+    ...socialSteps(transactions),
+    ...revocationSteps(transactions),
+    ...signingKeySteps(transactions),
+    ...auditSteps(transactions),
+    ...mailSteps(transactions),
+    ...sweepSteps(transactions),
+  };
+}

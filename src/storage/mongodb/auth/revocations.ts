@@ -1,0 +1,47 @@
+import type { RevocationSteps } from "../../../auth/repository.ts";
+import { takeNumbers } from "./counters.ts";
+import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
+
+/** Longer than any access token lives, so that a watcher who was away misses nothing. */
+export const REVOCATION_KEPT_MS = 60 * 60_000;
+
+/** The turn of steps that may revoke something: they all write the counter of revocations. */
+export const REVOKING = ["revocations"];
+
+export interface NewRevocation {
+  readonly userId: string;
+  /** Empty for all that the user has. */
+  readonly sessionId: string;
+  readonly time: number;
+}
+
+export function revocationSteps({ alone }: AuthTransactions): RevocationSteps {
+  return {
+    listRevocations: ({ after, limit }) =>
+      alone(async ({ in: { revocations }, options }) => {
+        const page = { ...options, sort: { _id: 1 }, limit } as const;
+        const found = await revocations.find({ _id: { $gt: after } }, page).toArray();
+        return found.map(({ _id, ...revocation }) => ({ sequence: _id, ...revocation }));
+      }),
+
+    lastRevocation: () =>
+      alone(async ({ in: { counters }, options }) => {
+        const counter = await counters.findOne({ _id: "revocations" }, options);
+        return counter?.last ?? 0;
+      }),
+  };
+}
+
+/**
+ * Writes the revocations that a transaction has collected. Transactions that take numbers come one
+ * after the other, so that whoever sees a number sees every one below it, or it was swept.
+ */
+export async function insertRevocations(transaction: AuthTransaction): Promise<void> {
+  const { in: collections, options, revocations } = transaction;
+  if (revocations.length === 0) return;
+  const first = await takeNumbers(transaction, "revocations", revocations.length);
+  await collections.revocations.insertMany(
+    revocations.map((revocation, nth) => ({ _id: first + nth, ...revocation })),
+    options,
+  );
+}

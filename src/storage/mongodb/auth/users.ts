@@ -1,0 +1,138 @@
+import { isDeepStrictEqual } from "node:util";
+import type {
+  NewUser,
+  Profile,
+  ProfileChange,
+  ProfileChangeOutcome,
+  User,
+  UserRequest,
+  UserSteps,
+} from "../../../auth/repository.ts";
+import { toUser } from "./documents.ts";
+import { REVOKING } from "./revocations.ts";
+import type { UserDocument } from "./schema.ts";
+import { closeSessionsOfUser } from "./session-ends.ts";
+import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
+import {
+  activated,
+  findUser,
+  insertUsers,
+  newUser,
+  saveUser,
+  withProfile,
+} from "./user-documents.ts";
+import { listUsers } from "./user-lists.ts";
+
+export function userSteps({ step, alone }: AuthTransactions): UserSteps {
+  return {
+    findUser: (by) =>
+      alone(async (reader) => {
+        const user = await findUser(reader, by);
+        return user && toUser(user);
+      }),
+
+    listUsers: (query) => alone((reader) => listUsers(reader, query)),
+
+    updateProfile: (change) => step((transaction) => updateProfile(transaction, change)),
+
+    deactivateUser: (request) =>
+      step((transaction) => deactivateUser(transaction, request), REVOKING),
+
+    activateUser: ({ userId, now }) =>
+      step(async (transaction) => {
+        const user = await findUser(transaction, { userId });
+        if (user === undefined || user.state === "active") return user && toUser(user);
+        transaction.events.push({ type: "activated", userId, time: now });
+        return toUser(await saveUser(transaction, activated(user, now)));
+      }),
+
+    deleteUser: ({ userId, now }) =>
+      step(async (transaction) => {
+        const { users, sessions } = transaction.in;
+        const { deletedCount } = await users.deleteOne({ _id: userId }, transaction.options);
+        if (deletedCount === 0) return false;
+        await sessions.deleteMany({ userId }, transaction.options);
+        transaction.events.push({ type: "deleted", userId, time: now });
+        transaction.revocations.push({ userId, sessionId: "", time: now });
+        return true;
+      }, REVOKING),
+
+    importUsers: ({ users, now }) => step((transaction) => importUsers(transaction, users, now)),
+  };
+}
+
+async function deactivateUser(
+  transaction: AuthTransaction,
+  { userId, now }: UserRequest,
+): Promise<User | undefined> {
+  const user = await findUser(transaction, { userId });
+  if (user === undefined || user.state === "deactivated") return user && toUser(user);
+  const saved = await saveUser(transaction, {
+    ...user,
+    state: "deactivated",
+    activationCode: null,
+    resetToken: null,
+    updateTime: now,
+  });
+  await closeSessionsOfUser(transaction, userId, now);
+  transaction.events.push({ type: "deactivated", userId, time: now });
+  return toUser(saved);
+}
+
+async function updateProfile(
+  transaction: AuthTransaction,
+  { userId, now, maxBytes, profile: given }: ProfileChange,
+): Promise<ProfileChangeOutcome> {
+  const document = await findUser(transaction, { userId });
+  if (document === undefined) return { outcome: "unknown" };
+  if (document.state !== "active") return { outcome: "user_not_active" };
+  const user = toUser(document);
+  const profile = { ...user.profile, ...given };
+  if (isDeepStrictEqual(profile, user.profile)) return { outcome: "updated", user };
+  if (bytesOf(profile) > maxBytes) return { outcome: "too_large" };
+  const changed = { ...withProfile(document, profile), updateTime: now };
+  transaction.events.push({ type: "profile_updated", userId, time: now });
+  return { outcome: "updated", user: toUser(await saveUser(transaction, changed)) };
+}
+
+function bytesOf({ attributes, ...texts }: Profile): number {
+  const parts = [...Object.values(texts), ...Object.entries(attributes).flat()];
+  return parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+}
+
+async function importUsers(
+  transaction: AuthTransaction,
+  users: readonly NewUser[],
+  now: number,
+): Promise<boolean[]> {
+  const taken = await takenOf(transaction, users);
+  const made: UserDocument[] = [];
+  const outcomes = users.map(({ userId, email, profile, passwordHash }) => {
+    if (taken.ids.has(userId) || taken.emailKeys.has(email.key)) return false;
+    taken.ids.add(userId);
+    taken.emailKeys.add(email.key);
+    const user = withProfile(newUser({ userId, email, state: "active", now }), profile);
+    made.push({ ...user, passwordHash: passwordHash === "" ? null : passwordHash });
+    transaction.events.push({ type: "imported", userId, time: now });
+    return true;
+  });
+  await insertUsers(transaction, made);
+  return outcomes;
+}
+
+/** What of the ids and emails of new users others have. */
+async function takenOf(
+  { in: collections, options }: AuthTransaction,
+  users: readonly NewUser[],
+): Promise<{ readonly ids: Set<string>; readonly emailKeys: Set<string> }> {
+  const ids = users.map(({ userId }) => userId);
+  const emailKeys = users.map(({ email }) => email.key);
+  const found = await collections.users
+    .find({ $or: [{ _id: { $in: ids } }, { emailKey: { $in: emailKeys } }] }, options)
+    .project<Pick<UserDocument, "_id" | "emailKey">>({ emailKey: 1 })
+    .toArray();
+  return {
+    ids: new Set(found.map(({ _id }) => _id)),
+    emailKeys: new Set(found.flatMap(({ emailKey }) => emailKey ?? [])),
+  };
+}

@@ -1,0 +1,64 @@
+import type {
+  AuditEvent,
+  AuditEventType,
+  AuditQuery,
+  AuditSteps,
+  NewAuditEvent,
+} from "../../../auth/repository.ts";
+import { type Row, text } from "./rows.ts";
+import type { AuthStatements } from "./statements.ts";
+import type { AuthTransactions } from "./transactions.ts";
+
+export function auditSteps({ sql, step }: AuthTransactions): AuditSteps {
+  return {
+    recordEvent: (event) => step(() => recordEvent(sql, event)),
+    listEvents: (query) => step(() => listEvents(sql, query)),
+  };
+}
+
+/** Keeps an event as part of the transaction under way. */
+export function recordEvent(sql: AuthStatements, event: NewAuditEvent): void {
+  sql.insertEvent.run({
+    userId: "",
+    sessionId: "",
+    provider: "",
+    address: "",
+    device: "",
+    reason: "",
+    ...event,
+  });
+}
+
+function listEvents(sql: AuthStatements, query: AuditQuery): AuditEvent[] {
+  const { limit, after, userId, startTime, endTime } = query;
+  // Ids begin at 1, so that none of the end time itself comes before (end time, 0).
+  let before = { time: endTime ?? Number.MAX_SAFE_INTEGER, id: 0 };
+  if (after !== undefined && after.time < before.time) {
+    before = { time: after.time, id: Number(after.id) };
+  }
+  const range = {
+    beforeTime: before.time,
+    beforeId: before.id,
+    startTime: startTime ?? 0,
+    limit,
+  };
+  const rows =
+    userId === undefined
+      ? sql.listEvents.all(range)
+      : sql.listEventsOfUser.all({ ...range, userId });
+  return rows.map(toEvent);
+}
+
+function toEvent(row: Row): AuditEvent {
+  return {
+    id: String(row["id"]),
+    time: Number(row["time"]),
+    type: row["type"] as AuditEventType,
+    userId: text(row, "user_id"),
+    sessionId: text(row, "session_id"),
+    provider: text(row, "provider"),
+    address: text(row, "address"),
+    device: text(row, "device"),
+    reason: text(row, "reason"),
+  };
+}

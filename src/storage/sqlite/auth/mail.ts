@@ -1,0 +1,29 @@
+import type { MailSteps, NewMail } from "../../../auth/repository.ts";
+import { text } from "./rows.ts";
+import type { AuthStatements } from "./statements.ts";
+import type { AuthTransactions } from "./transactions.ts";
+
+export function mailSteps({ sql, step }: AuthTransactions): MailSteps {
+  return {
+    listMail: (limit) =>
+      step(() =>
+        sql.listMail.all({ limit }).map((row) => ({
+          id: text(row, "id"),
+          sealed: text(row, "sealed_mail"),
+          expireTime: row["expire_time"] === null ? undefined : Number(row["expire_time"]),
+        })),
+      ),
+
+    removeMail: (ids) =>
+      step(() => {
+        for (const id of ids) sql.removeMail.run({ id });
+      }),
+  };
+}
+
+/** Keeps mail, if there is any, as part of the transaction under way. */
+export function keepMail(sql: AuthStatements, mail: NewMail | undefined): void {
+  if (mail === undefined) return;
+  const { id, sealed, expireTime = null } = mail;
+  sql.insertMail.run({ id, sealed, expireTime });
+}

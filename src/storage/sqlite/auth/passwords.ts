@@ -1,0 +1,109 @@
+import type {
+  Credentials,
+  PasswordChange,
+  PasswordChangeOutcome,
+  PasswordSignIn,
+  PasswordSignInOutcome,
+  PasswordSteps,
+  ResetToken,
+  UserState,
+} from "../../../auth/repository.ts";
+import { recordEvent } from "./audit.ts";
+import { keepMail } from "./mail.ts";
+import { isSameHash, type Row, text } from "./rows.ts";
+import { revokeSessionsOfUser } from "./session-ends.ts";
+import { openSession } from "./sessions.ts";
+import type { AuthStatements } from "./statements.ts";
+import type { AuthTransactions } from "./transactions.ts";
+import { userOf, userRow } from "./users.ts";
+
+export function passwordSteps({ sql, step }: AuthTransactions): PasswordSteps {
+  return {
+    findCredentials: (by) =>
+      step(() => {
+        const row = userRow(sql, by);
+        return row === undefined ? undefined : toCredentials(row);
+      }),
+
+    signInByPassword: (signIn) => step(() => signInByPassword(sql, signIn)),
+
+    changePassword: (change) => step(() => changePassword(sql, change)),
+
+    saveResetToken: ({ emailKey, tokenHash, expireTime, mail, now }) =>
+      step(() => {
+        const row = sql.userByEmail.get({ emailKey });
+        if (row === undefined) return "unknown";
+        if (row["state"] !== "active") return "user_not_active";
+        const userId = text(row, "id");
+        sql.replaceResetToken.run({ userId, tokenHash, expireTime });
+        recordEvent(sql, { type: "password_reset_requested", userId, time: now });
+        keepMail(sql, mail);
+        return "saved";
+      }),
+
+    checkResetToken: (token) => step(() => userOfResetToken(sql, token) !== undefined),
+
+    completePasswordReset: ({ passwordHash, mail, ...token }) =>
+      step(() => {
+        const { emailKey, now } = token;
+        const userId = userOfResetToken(sql, token);
+        if (userId === undefined) return false;
+        sql.setPassword.run({ userId, passwordHash, now });
+        sql.voidResetToken.run({ userId });
+        revokeSessionsOfUser(sql, userId, now);
+        sql.forgetAttempts.run({ account: emailKey });
+        recordEvent(sql, { type: "password_reset_completed", userId, time: now });
+        keepMail(sql, mail);
+        return true;
+      }),
+  };
+}
+
+function signInByPassword(sql: AuthStatements, signIn: PasswordSignIn): PasswordSignInOutcome {
+  const { attemptId, userId, passwordHash, newPasswordHash, session, now } = signIn;
+  const row = sql.userById.get({ userId });
+  if (row?.["password_hash"] !== passwordHash) return { outcome: "password_changed" };
+  if (row["state"] !== "active") return { outcome: "user_not_active" };
+  sql.releaseAttempt.run({ id: attemptId });
+  if (newPasswordHash !== undefined) {
+    sql.rehashPassword.run({ userId, passwordHash: newPasswordHash });
+  }
+  const opened = openSession(sql, { userId, session, now });
+  return { outcome: "signed_in", user: userOf(sql, userId), session: opened };
+}
+
+function changePassword(sql: AuthStatements, change: PasswordChange): PasswordChangeOutcome {
+  const { attemptId, userId, passwordHash, newPasswordHash, keptTokenHash, mail, now } = change;
+  const row = sql.userById.get({ userId });
+  if (row?.["password_hash"] !== passwordHash) return "password_changed";
+  if (row["state"] !== "active") return "user_not_active";
+  sql.releaseAttempt.run({ id: attemptId });
+  sql.setPassword.run({ userId, passwordHash: newPasswordHash, now });
+  sql.voidResetToken.run({ userId });
+  const kept = keptTokenHash && sql.sessionByToken.get({ tokenHash: keptTokenHash, now });
+  const sessionId = kept?.["user_id"] === userId ? text(kept, "id") : "";
+  revokeSessionsOfUser(sql, userId, now, sessionId);
+  recordEvent(sql, { type: "password_changed", userId, sessionId, time: now });
+  keepMail(sql, mail);
+  return "changed";
+}
+
+/** The user whose reset token it is; undefined if it is not good. */
+function userOfResetToken(sql: AuthStatements, token: ResetToken): string | undefined {
+  const { emailKey, tokenHash, now } = token;
+  const user = sql.userByEmail.get({ emailKey });
+  if (user === undefined) return undefined;
+  const userId = text(user, "id");
+  const row = sql.resetTokenOfUser.get({ userId, now });
+  return row !== undefined && isSameHash(row["token_hash"], tokenHash) ? userId : undefined;
+}
+
+function toCredentials(row: Row): Credentials {
+  const key = text(row, "email_key");
+  return {
+    userId: text(row, "id"),
+    state: row["state"] as UserState,
+    email: key === "" ? undefined : { address: text(row, "email"), key },
+    passwordHash: text(row, "password_hash"),
+  };
+}

@@ -1,0 +1,70 @@
+import type {
+  ActivationCode,
+  ActivationOutcome,
+  ActivationRefusal,
+  Registration,
+  RegistrationOutcome,
+  RegistrationSteps,
+} from "../../../auth/repository.ts";
+import { recordEvent } from "./audit.ts";
+import { keepMail } from "./mail.ts";
+import { isSameHash, text } from "./rows.ts";
+import type { AuthStatements } from "./statements.ts";
+import type { AuthTransactions } from "./transactions.ts";
+import { userOf } from "./users.ts";
+
+export function registrationSteps({ sql, step }: AuthTransactions): RegistrationSteps {
+  return {
+    registerUser: (registration) => step(() => registerUser(sql, registration)),
+
+    checkActivationCode: (code) =>
+      step(() => {
+        const found = findByCode(sql, code);
+        return typeof found === "string" ? found : "good";
+      }),
+
+    completeRegistration: ({ passwordHash, ...code }) =>
+      step((): ActivationOutcome => {
+        const found = findByCode(sql, code);
+        if (typeof found === "string") return { outcome: found };
+        const { userId } = found;
+        const { now } = code;
+        sql.activateUser.run({ userId, now });
+        sql.voidCode.run({ userId });
+        sql.setPassword.run({ userId, passwordHash, now });
+        recordEvent(sql, { type: "registration_completed", userId, time: now });
+        return { outcome: "activated", user: userOf(sql, userId) };
+      }),
+  };
+}
+
+function registerUser(sql: AuthStatements, registration: Registration): RegistrationOutcome {
+  const { email, codeHash, codeExpireTime, mail, now } = registration;
+  const found = sql.userByEmail.get({ emailKey: email.key });
+  const userId =
+    registration.userId ?? (found === undefined ? registration.newUserId : text(found, "id"));
+  if (found === undefined) {
+    if (sql.userById.get({ userId }) !== undefined) return { outcome: "user_exists" };
+    const values = { userId, email: email.address, emailKey: email.key, state: "pending", now };
+    sql.insertUser.run(values);
+  } else if (found["state"] !== "pending" || text(found, "id") !== userId) {
+    return { outcome: "user_exists" };
+  }
+  sql.replaceCode.run({ userId, codeHash, codeExpireTime });
+  recordEvent(sql, { type: "registered", userId, time: now });
+  keepMail(sql, mail);
+  return { outcome: "registered", user: userOf(sql, userId) };
+}
+
+/** The pending user whose code it is, or why it is not good. */
+function findByCode(
+  sql: AuthStatements,
+  { emailKey, codeHash, now }: ActivationCode,
+): { readonly userId: string } | ActivationRefusal {
+  const user = sql.userByEmail.get({ emailKey });
+  if (user === undefined) return "wrong_code";
+  if (user["state"] === "active") return "user_already_active";
+  const userId = text(user, "id");
+  const row = sql.codeOfUser.get({ userId, now });
+  return row !== undefined && isSameHash(row["code_hash"], codeHash) ? { userId } : "wrong_code";
+}

@@ -1,0 +1,82 @@
+import type { SocialSignIn, SocialSignInOutcome, SocialSteps } from "../../../auth/repository.ts";
+import { type Row, text, toState } from "./rows.ts";
+import { openSession } from "./sessions.ts";
+import {
+  giveEmail,
+  keepSocialCheck,
+  linkSocialAccount,
+  storeAccount,
+  unlinkSocialAccount,
+  withdrawConsent,
+} from "./social-links.ts";
+import type { AuthStatements } from "./statements.ts";
+import { SWEPT_WITH_INSERT } from "./sweeping.ts";
+import type { AuthTransactions } from "./transactions.ts";
+import { userOf } from "./users.ts";
+
+export function socialSteps({ sql, step }: AuthTransactions): SocialSteps {
+  return {
+    saveState: (state, now) =>
+      step(() => {
+        sql.sweepStates.run({ now, limit: SWEPT_WITH_INSERT });
+        sql.insertState.run({ ...state });
+      }),
+
+    consumeState: ({ stateHash, provider, now }) =>
+      step(() => {
+        const row = sql.takeState.get({ stateHash, provider });
+        const state = row === undefined ? undefined : toState(row);
+        return state !== undefined && state.expireTime > now ? state : undefined;
+      }),
+
+    signInSocially: (signIn) => step(() => signInSocially(sql, signIn)),
+
+    linkSocialAccount: (link) => step(() => linkSocialAccount(sql, link)),
+
+    unlinkSocialAccount: (request) => step(() => unlinkSocialAccount(sql, request)),
+
+    keepSocialCheck: (check) => step(() => keepSocialCheck(sql, check)),
+
+    withdrawConsent: (account) => step(() => withdrawConsent(sql, account)),
+  };
+}
+
+function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignInOutcome {
+  const { account, profile, session, now } = signIn;
+  const found = findSocialUser(sql, signIn);
+  if (found?.["state"] === "deactivated") {
+    return { outcome: "user_not_active", userId: text(found, "id") };
+  }
+
+  const userId = found === undefined ? signIn.newUserId : text(found, "id");
+  if (found === undefined) {
+    const verified = account.emailVerified ? account.email : undefined;
+    const email = verified?.address ?? null;
+    const emailKey = verified?.key ?? null;
+    sql.insertUser.run({ userId, email, emailKey, state: "active", now });
+  } else if (found["state"] === "pending") {
+    sql.activateUser.run({ userId, now });
+    sql.voidCode.run({ userId });
+  } else {
+    giveEmail(sql, userId, account, now);
+  }
+  sql.fillProfile.run({ userId, ...profile, now });
+  storeAccount(sql, { userId, account, now });
+
+  const { provider, socialId } = account;
+  const opened = openSession(sql, { userId, session, now, account: { provider, socialId } });
+  return {
+    outcome: "signed_in",
+    user: userOf(sql, userId),
+    session: opened,
+    created: found === undefined,
+  };
+}
+
+/** By the account, else by an email that counts as verified. */
+function findSocialUser(sql: AuthStatements, { account }: SocialSignIn): Row | undefined {
+  const { provider, socialId, email, emailVerified } = account;
+  const byAccount = sql.userByAccount.get({ provider, socialId });
+  if (byAccount !== undefined || email === undefined || !emailVerified) return byAccount;
+  return sql.userByEmail.get({ emailKey: email.key });
+}
