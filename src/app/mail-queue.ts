@@ -1,7 +1,8 @@
 import type { MailQueue, QueuedMail } from "../auth/mail-outbox.ts";
 import { UsherError } from "../base/errors.ts";
-import type { NewTask, PutOptions } from "../queue/rules/putting.ts";
-import type { NewTube, TubeView } from "../queue/rules/tubes.ts";
+import type { NewTask } from "../queue/rules/new-task.ts";
+import type { PutOptions } from "../queue/rules/putting.ts";
+import type { NewTube, TubeView } from "../queue/rules/tube-operations.ts";
 
 /** The tube for mail cannot be used; the message is one line for the operator. */
 export class MailTubeError extends Error {

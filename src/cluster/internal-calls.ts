@@ -6,8 +6,9 @@ import { BatchPutRequestSchema, NewTaskSchema } from "../../gen/usher/queue/v1/t
 import { CreateTubeRequestSchema, TubeKind } from "../../gen/usher/queue/v1/tube_pb.ts";
 import { payloadMessage } from "../queue/handlers/answers.ts";
 import type { TubeSettings } from "../queue/repository.ts";
-import type { NewTask, PutOptions } from "../queue/rules/putting.ts";
-import type { NewTube } from "../queue/rules/tubes.ts";
+import type { NewTask } from "../queue/rules/new-task.ts";
+import type { PutOptions } from "../queue/rules/putting.ts";
+import type { NewTube } from "../queue/rules/tube-operations.ts";
 import type { Router } from "./router.ts";
 import { shardOfTube } from "./shards.ts";
 

@@ -7,7 +7,7 @@ import { QueueEngine } from "../queue/engine.ts";
 import { createQueueService } from "../queue/handlers/service.ts";
 import type { QueueStore } from "../queue/repository.ts";
 import type { QueueLimits } from "../queue/rules/limits.ts";
-import type { SessionHomes } from "../queue/rules/sessions.ts";
+import type { SessionHomes } from "../queue/rules/shard.ts";
 import { CacheBudget } from "../queue/structures/payload-cache.ts";
 import { prefixOf } from "./shards.ts";
 

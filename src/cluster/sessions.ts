@@ -4,7 +4,7 @@ import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { UsherError } from "../base/errors.ts";
 import type { Log } from "../logging/log.ts";
 import type { SessionRecord } from "../queue/repository.ts";
-import type { SessionHomes } from "../queue/rules/sessions.ts";
+import type { SessionHomes } from "../queue/rules/shard.ts";
 import { type Companion, isForwarded, type Router } from "./router.ts";
 import { shardOfToken } from "./shards.ts";
 

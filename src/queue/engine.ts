@@ -2,21 +2,28 @@ import type { Clock } from "../base/clock.ts";
 import { UsherError } from "../base/errors.ts";
 import type { Log } from "../logging/log.ts";
 import type { LeaseRecord, QueueStore, SessionRecord, TubeSettings } from "./repository.ts";
+import { assemble } from "./rules/assembly.ts";
 import { Consumer, type ConsumerOptions } from "./rules/consumer.ts";
-import { Core, type ShardPart } from "./rules/core.ts";
-import type { Lease } from "./rules/leases.ts";
+import { DurableChanges } from "./rules/durable-changes.ts";
 import type { QueueLimits } from "./rules/limits.ts";
-import { Operating, type TaskPage } from "./rules/operating.ts";
-import { type NewTask, type PutOptions, type PutOutcome, Putting } from "./rules/putting.ts";
+import type { NewTask } from "./rules/new-task.ts";
+import { type PutOptions, type PutOutcome, Putting } from "./rules/putting.ts";
 import { recover } from "./rules/recovery.ts";
-import { type Session, Sessions } from "./rules/sessions.ts";
+import { Sessions } from "./rules/sessions.ts";
 import { type Failure, type Settlement, Settling } from "./rules/settling.ts";
+import type { ShardPart } from "./rules/shard.ts";
 import { type TakeOptions, Taking } from "./rules/taking.ts";
-import { TaskChanges } from "./rules/task-changes.ts";
-import { type State, state } from "./rules/transitions.ts";
-import { type NewTube, type TubeStatistics, Tubes, type TubeView } from "./rules/tubes.ts";
-import type { TaskView } from "./rules/views.ts";
+import { TaskOperations, type TaskPage } from "./rules/task-operations.ts";
+import type { TaskView } from "./rules/task-view.ts";
+import {
+  type NewTube,
+  TubeOperations,
+  type TubeStatistics,
+  type TubeView,
+} from "./rules/tube-operations.ts";
 import { Watcher } from "./rules/watching.ts";
+import type { Lease, Session } from "./structures/leases.ts";
+import { type State, state } from "./structures/task-state.ts";
 
 export interface EngineOptions {
   readonly store: QueueStore;
@@ -38,40 +45,39 @@ const LAST_WORDS_MS = 1_000;
  * database.
  */
 export class QueueEngine {
-  readonly #core: Core;
-  readonly #tubes: Tubes;
+  readonly #parts: ReturnType<typeof assemble>;
+  readonly #tubes: TubeOperations;
   readonly #putting: Putting;
   readonly #taking: Taking;
   readonly #settling: Settling;
-  readonly #operating: Operating;
+  readonly #tasks: TaskOperations;
   readonly #sessions: Sessions;
   readonly #consumers = new Set<Consumer>();
   readonly #onDrain = new Set<(error: UsherError) => void>();
   #lastStreamEnded: (() => void) | undefined;
 
-  private constructor({ random = Math.random, shard, ...parts }: EngineOptions) {
-    const core = new Core({ ...parts, shard });
-    const changes = new TaskChanges(core);
-    this.#core = core;
-    this.#tubes = new Tubes(core, changes);
-    this.#putting = new Putting(core);
-    this.#settling = new Settling(core, changes, random);
-    this.#sessions = new Sessions(core, (leases) => this.#settling.fail(leases, "session over"));
-    this.#taking = new Taking(core, this.#sessions, (tube, slot) =>
+  private constructor({ random = Math.random, shard, ...surroundings }: EngineOptions) {
+    const parts = assemble({ ...surroundings, shard }, (slot) => this.#taskDue(slot));
+    const changes = new DurableChanges(parts);
+    this.#parts = parts;
+    this.#tubes = new TubeOperations(parts, changes);
+    this.#putting = new Putting(parts);
+    this.#settling = new Settling(parts, changes, random);
+    this.#sessions = new Sessions(parts, (leases) => this.#settling.fail(leases, "session over"));
+    this.#taking = new Taking(parts, this.#sessions, (tube, slot) =>
       this.#settling.expire(tube, slot),
     );
-    this.#operating = new Operating(core, changes);
-    core.serve = (tube) => {
+    this.#tasks = new TaskOperations(parts, changes);
+    parts.serving.serve = (tube) => {
       this.#taking.serve(tube);
       this.#putting.serve(tube);
     };
-    core.taskDue = (slot) => this.#taskDue(slot);
   }
 
   /** Recovers what the store kept, then serves. Rejects with STORAGE_UNAVAILABLE. */
   static async open(options: EngineOptions): Promise<QueueEngine> {
     const engine = new QueueEngine(options);
-    await recover(engine.#core, engine.#tubes, engine.#sessions);
+    await recover(engine.#parts, engine.#tubes, engine.#sessions);
     return engine;
   }
 
@@ -80,10 +86,10 @@ export class QueueEngine {
    * they are told: the server stops, or the shard moves to another instance.
    */
   drain(error = new UsherError("SHUTTING_DOWN")): void {
-    if (this.#core.closing !== undefined) return;
-    this.#core.closing = error;
+    if (this.#parts.serving.closing !== undefined) return;
+    this.#parts.serving.closing = error;
     for (const consumer of [...this.#consumers]) consumer.dismiss(error);
-    for (const tube of this.#core.tubes.values()) {
+    for (const tube of this.#parts.tubes.byName.values()) {
       for (let first = tube.takers.first; first; first = tube.takers.first) first.dismiss(error);
       for (let first = tube.puts.first; first; first = tube.puts.first) first.reject(error);
       for (const watcher of tube.watchers) watcher.end(error);
@@ -95,7 +101,7 @@ export class QueueEngine {
   streamsEnded(): Promise<void> {
     if (this.#consumers.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = this.#core.clock.after(LAST_WORDS_MS, resolve);
+      const cancel = this.#parts.clock.after(LAST_WORDS_MS, resolve);
       this.#lastStreamEnded = () => {
         cancel();
         resolve();
@@ -106,18 +112,18 @@ export class QueueEngine {
   /** Finishes commits and keeps leases and sessions for the next start. */
   async close(): Promise<void> {
     this.drain();
-    const core = this.#core;
+    const parts = this.#parts;
     // Streams have ended by now, but for one whose worker does not read.
     for (const consumer of this.#consumers) this.endConsumer(consumer, []);
-    core.deadlines.close();
-    await core.commit();
-    await core.store.saveLeases({
+    parts.deadlines.close();
+    await parts.committer.commit();
+    await parts.store.saveLeases({
       leases: this.#leaseRecords(),
       sessions: this.#sessions.records(),
     });
-    core.numbers.giveBack(core.tubes.values());
-    await core.commit();
-    core.payloads.close();
+    parts.numbers.giveBack(parts.tubes.byName.values());
+    await parts.committer.commit();
+    parts.payloads.close();
   }
 
   /**
@@ -126,22 +132,22 @@ export class QueueEngine {
    */
   abandon(): void {
     this.drain(new UsherError("NOT_OWNER"));
-    this.#core.deadlines.close();
-    this.#core.payloads.close();
+    this.#parts.deadlines.close();
+    this.#parts.payloads.close();
   }
 
   /** No task is in memory alone. */
   get isKept(): boolean {
-    for (const tube of this.#core.tubes.values()) {
-      if (tube.temporary && tube.log.size > 0) return false;
+    for (const tube of this.#parts.tubes.byName.values()) {
+      if (tube.temporary && tube.index.size > 0) return false;
     }
     return true;
   }
 
   /** Leases are given again: serves those who could have had some meanwhile. */
   resume(): void {
-    for (const tube of this.#core.tubes.values()) this.#core.touch(tube);
-    this.#core.serveTouched();
+    for (const tube of this.#parts.tubes.byName.values()) this.#parts.serving.touch(tube);
+    this.#parts.serving.serveTouched();
   }
 
   // Tubes
@@ -167,7 +173,7 @@ export class QueueEngine {
   }
 
   async truncateTube(name: string): Promise<number> {
-    return this.#operating.truncate(this.#core.tube(name));
+    return this.#tasks.truncate(this.#parts.serving.tube(name));
   }
 
   /** `until`: milliseconds since the Unix epoch; Infinity: until resumed; 0: resumes. */
@@ -204,7 +210,7 @@ export class QueueEngine {
   }
 
   async getTask(tube: string, id: number): Promise<TaskView> {
-    return this.#operating.get(this.#core.tube(tube), id);
+    return this.#tasks.get(this.#parts.serving.tube(tube), id);
   }
 
   async listTasks(
@@ -213,23 +219,23 @@ export class QueueEngine {
     after: number,
     size: number,
   ): Promise<TaskPage> {
-    return this.#operating.list(this.#core.tube(tube), which, after, size);
+    return this.#tasks.list(this.#parts.serving.tube(tube), which, after, size);
   }
 
   async kickTasks(tube: string, count: number): Promise<number> {
-    return this.#operating.kick(this.#core.tube(tube), count);
+    return this.#tasks.kick(this.#parts.serving.tube(tube), count);
   }
 
   async buryTask(tube: string, id: number, reason: string): Promise<TaskView> {
-    return this.#operating.bury(this.#core.tube(tube), id, reason);
+    return this.#tasks.bury(this.#parts.serving.tube(tube), id, reason);
   }
 
   async deleteTask(tube: string, id: number): Promise<TaskView> {
-    return this.#operating.delete(this.#core.tube(tube), id);
+    return this.#tasks.delete(this.#parts.serving.tube(tube), id);
   }
 
   async releaseAll(tube: string): Promise<number> {
-    return this.#settling.releaseAll(this.#core.tube(tube));
+    return this.#settling.releaseAll(this.#parts.serving.tube(tube));
   }
 
   // Sessions
@@ -272,13 +278,13 @@ export class QueueEngine {
       readonly session: string;
     },
   ): Consumer {
-    if (this.#core.closing !== undefined) throw this.#core.closing;
-    const tubes = [...new Set(options.tubes)].map((name) => this.#core.tube(name));
+    if (this.#parts.serving.closing !== undefined) throw this.#parts.serving.closing;
+    const tubes = [...new Set(options.tubes)].map((name) => this.#parts.serving.tube(name));
     const session = this.#sessions.optional(options.session);
     const rules = { taking: this.#taking, sessions: this.#sessions, settling: this.#settling };
-    const consumer = new Consumer(this.#core, rules, { ...options, tubes, session });
+    const consumer = new Consumer(this.#parts, rules, { ...options, tubes, session });
     this.#consumers.add(consumer);
-    this.#core.serveTouched();
+    this.#parts.serving.serveTouched();
     return consumer;
   }
 
@@ -290,7 +296,7 @@ export class QueueEngine {
     if (!this.#consumers.delete(consumer)) return;
     if (this.#consumers.size === 0) this.#lastStreamEnded?.();
     consumer.close(this.#taking.held(undelivered.map((task) => task.lease)));
-    this.#core.serveTouched();
+    this.#parts.serving.serveTouched();
   }
 
   /** Calls back when the server begins to stop. Returns a function that takes that back. */
@@ -301,37 +307,37 @@ export class QueueEngine {
 
   /** Begins to watch a tube, until the watcher's `end` is called. Throws TUBE_NOT_FOUND. */
   watch(name: string, includePayload: boolean): Watcher {
-    return new Watcher(includePayload, this.#core.tube(name).watchers);
+    return new Watcher(includePayload, this.#parts.serving.tube(name).watchers);
   }
 
   /** Resolves when leases that have just ended are released, or will be: that is tried again. */
   #released(): Promise<void> {
-    return this.#core.commit().catch(() => {});
+    return this.#parts.committer.commit().catch(() => {});
   }
 
   #taskDue(slot: number): void {
-    const core = this.#core;
-    const { table } = core;
-    const tube = core.tubeOf(slot);
+    const parts = this.#parts;
+    const { table } = parts;
+    const tube = parts.tubes.of(slot);
     if (table.state[slot] === state.LEASED) {
       const lease = table.lease[slot] as Lease;
       // A session that ended tells its own leases; what is due here is the lease itself.
       const over = table.ttrMs[slot] === Infinity ? "lease over" : "ttr over";
       this.#settling.fail([lease], over);
-    } else if ((table.expiresAt[slot] as number) <= core.clock.now()) {
+    } else if ((table.expiresAt[slot] as number) <= parts.clock.now()) {
       this.#settling.expire(tube, slot);
     } else {
-      core.displace(tube, slot);
-      core.setState(tube, slot, "delayOver", state.READY);
-      core.place(tube, slot);
-      core.announce(tube, slot, "READY");
+      parts.places.displace(tube, slot);
+      parts.places.setState(tube, slot, "delayOver", state.READY);
+      parts.places.place(tube, slot);
+      parts.places.announce(tube, slot, "READY");
     }
   }
 
   #leaseRecords(): LeaseRecord[] {
-    const { leases, table } = this.#core;
+    const { leases, table } = this.#parts;
     return [...leases.values()]
-      .filter(({ slot }) => !this.#core.tubeOf(slot).temporary)
+      .filter(({ slot }) => !this.#parts.tubes.of(slot).temporary)
       .map(({ token, slot, fence, deadline, session }) => ({
         token,
         fence,

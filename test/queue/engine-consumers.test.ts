@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe } from "node:test";
 import type { Consumer } from "../../src/queue/rules/consumer.ts";
 import { DEFAULT_LEASE_MS } from "../../src/queue/rules/limits.ts";
-import type { TaskView } from "../../src/queue/rules/views.ts";
+import type { TaskView } from "../../src/queue/rules/task-view.ts";
 import { test } from "../support/on-each-storage.ts";
 import {
   assertReason,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import type { TaskView } from "../../src/queue/rules/views.ts";
+import type { TaskView } from "../../src/queue/rules/task-view.ts";
 import { test } from "../support/on-each-storage.ts";
 import { idsOf, type RunningEngine, startEngine } from "./running-engine.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { MOST_IN_ONE_COMMIT } from "../../src/queue/rules/task-changes.ts";
+import { MOST_IN_ONE_COMMIT } from "../../src/queue/rules/durable-changes.ts";
 import { MOST_AT_ONCE } from "../../src/queue/structures/deadlines.ts";
 import { test } from "../support/on-each-storage.ts";
 import { assertReason, assertThrows, type RunningEngine, startEngine } from "./running-engine.ts";

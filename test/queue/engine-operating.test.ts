@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
-import { state } from "../../src/queue/rules/transitions.ts";
+import { state } from "../../src/queue/structures/task-state.ts";
 import { test } from "../support/on-each-storage.ts";
 import { assertReason, idsOf, startEngine, text } from "./running-engine.ts";
 

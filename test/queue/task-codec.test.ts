@@ -6,8 +6,8 @@ import { WorkResponseSchema } from "../../gen/usher/queue/v1/stream_pb.ts";
 import { PutResponseSchema, TakeResponseSchema } from "../../gen/usher/queue/v1/task_pb.ts";
 import { taskMessage } from "../../src/queue/handlers/answers.ts";
 import { queueEncoders } from "../../src/queue/handlers/task-codec.ts";
-import { state } from "../../src/queue/rules/transitions.ts";
-import type { TaskView } from "../../src/queue/rules/views.ts";
+import type { TaskView } from "../../src/queue/rules/task-view.ts";
+import { state } from "../../src/queue/structures/task-state.ts";
 
 const anyText = fc.oneof(
   fc.constant(""),

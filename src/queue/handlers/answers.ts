@@ -14,8 +14,8 @@ import {
 } from "../../../gen/usher/queue/v1/task_pb.ts";
 import type { Payload } from "../repository.ts";
 import type { Failure } from "../rules/settling.ts";
-import { type State, state } from "../rules/transitions.ts";
-import type { TaskView } from "../rules/views.ts";
+import type { TaskView } from "../rules/task-view.ts";
+import { type State, state } from "../structures/task-state.ts";
 
 export const taskStates: Record<State, TaskState> = {
   [state.NONE]: TaskState.UNSPECIFIED,

@@ -9,8 +9,8 @@ import { invalid, UsherError } from "../../base/errors.ts";
 import { durationMs, pageStart, positiveDurationMs, textOf } from "../../base/request-fields.ts";
 import type { Payload } from "../repository.ts";
 import { MAX_BATCH } from "../rules/limits.ts";
-import type { NewTask } from "../rules/putting.ts";
-import { type State, state } from "../rules/transitions.ts";
+import type { NewTask } from "../rules/new-task.ts";
+import { type State, state } from "../structures/task-state.ts";
 import { jsonBytes } from "./json-bytes.ts";
 
 const TUBE_NAME = /^[A-Za-z0-9_.-]{1,64}$/;

@@ -5,9 +5,10 @@ import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import type { SessionSchema } from "../../../gen/usher/queue/v1/session_pb.ts";
 import { invalid } from "../../base/errors.ts";
 import { durationMs } from "../../base/request-fields.ts";
-import { DEFAULT_SESSION_TTL_MS, type Session } from "../rules/sessions.ts";
+import { DEFAULT_SESSION_TTL_MS } from "../rules/sessions.ts";
+import type { Session } from "../structures/leases.ts";
+import type { QueueHandlerOptions } from "./options.ts";
 import { sessionId } from "./requests.ts";
-import type { QueueHandlerOptions } from "./service.ts";
 
 const SHORTEST_TTL_MS = 1_000;
 const LONGEST_TTL_MS = 24 * 3_600 * 1_000;

@@ -19,13 +19,13 @@ import type { QueueEngine } from "../engine.ts";
 import type { Consumer } from "../rules/consumer.ts";
 import { MAX_BATCH } from "../rules/limits.ts";
 import type { Failure, Settlement } from "../rules/settling.ts";
-import type { TaskView } from "../rules/views.ts";
+import type { TaskView } from "../rules/task-view.ts";
 import type { TaskChanged } from "../rules/watching.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
 import { jsonBytes } from "./json-bytes.ts";
+import type { QueueHandlerOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { atMost, batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
-import type { QueueHandlerOptions } from "./service.ts";
 
 export const DEFAULT_PREFETCH = 500;
 

@@ -5,6 +5,7 @@ import { durationMs, pageSize, pageToken, positiveDurationMs } from "../../base/
 import { onAnswerLost } from "../../wire/lost-answer.ts";
 import { MAX_BATCH } from "../rules/limits.ts";
 import { failureMessage, taskMessage } from "./answers.ts";
+import type { QueueHandlerOptions } from "./options.ts";
 import {
   batch,
   countUpTo,
@@ -17,7 +18,6 @@ import {
   taskId,
   tubeName,
 } from "./requests.ts";
-import type { QueueHandlerOptions } from "./service.ts";
 
 type TaskHandlers = Pick<
   ServiceImpl<typeof QueueService>,

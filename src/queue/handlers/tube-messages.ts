@@ -15,7 +15,7 @@ import {
   type NewTube,
   type TubeStatistics,
   type TubeView,
-} from "../rules/tubes.ts";
+} from "../rules/tube-operations.ts";
 import { tubeName } from "./requests.ts";
 
 const LONGEST_BACKOFF_MS = 3_650 * 24 * 3_600 * 1_000;

@@ -2,8 +2,8 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import { invalid } from "../../base/errors.ts";
 import { pageSize, pageToken, positiveDurationMs } from "../../base/request-fields.ts";
+import type { QueueHandlerOptions } from "./options.ts";
 import { pageStartName, tubeName } from "./requests.ts";
-import type { QueueHandlerOptions } from "./service.ts";
 import {
   changedSettings,
   kindOf,

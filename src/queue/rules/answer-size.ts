@@ -1,5 +1,5 @@
-import type { Core } from "./core.ts";
-import type { Tube } from "./tube.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { ViewedTube } from "./task-view.ts";
 
 /** An answer stops growing at so many bytes of payload, ... */
 const MAX_PAYLOAD_BYTES = 3 * 2 ** 20;
@@ -8,29 +8,29 @@ const MAX_BYTES = 3.75 * 2 ** 20;
 /** What a task takes in an answer beside its payload and its texts, or somewhat more. */
 const TASK_BYTES = 128;
 
-/** How many tasks with their payloads go into one answer: one at least. */
-export class AnswerRoom {
-  readonly #core: Core;
-  readonly #tube: Tube;
+/** Counts what tasks with their payloads take in one answer. The first always has room. */
+export class AnswerSize {
+  readonly #table: TaskTable;
+  readonly #tube: ViewedTube;
   #payloadBytes = 0;
   #bytes = 0;
 
-  constructor(core: Core, tube: Tube) {
-    this.#core = core;
+  constructor(table: TaskTable, tube: ViewedTube) {
+    this.#table = table;
     this.#tube = tube;
   }
 
   /** Counts a task in, if there is room for it. */
   add(slot: number): boolean {
     const isFirst = this.#bytes === 0;
-    const payload = this.#core.table.size[slot] as number;
+    const payload = this.#table.size[slot] as number;
     this.#payloadBytes += payload;
     this.#bytes += payload + this.#bytesBeside(slot);
     return isFirst || (this.#payloadBytes <= MAX_PAYLOAD_BYTES && this.#bytes <= MAX_BYTES);
   }
 
   #bytesBeside(slot: number): number {
-    const { dedupKey, reason } = this.#core.table;
+    const { dedupKey, reason } = this.#table;
     let bytes = TASK_BYTES + this.#tube.name.length;
     bytes += Buffer.byteLength(this.#tube.order.groupName(slot));
     if (dedupKey.size > 0) bytes += Buffer.byteLength(dedupKey.get(slot) ?? "");

@@ -51,6 +51,13 @@ export class Committer {
     setImmediate(() => this.#run());
   }
 
+  /** Resolves when the changes gathered so far are durable; rejects if they are not. */
+  commit(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.add({ committed: resolve, failed: reject });
+    });
+  }
+
   async #run(): Promise<void> {
     while (this.#pending.length > 0) {
       const changes = this.changes;

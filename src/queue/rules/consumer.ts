@@ -1,12 +1,18 @@
 import { UsherError } from "../../base/errors.ts";
+import type { Lease, LeaseHolder, Session, SessionUser } from "../structures/leases.ts";
 import type { Link } from "../structures/linked-list.ts";
-import type { Core } from "./core.ts";
-import type { Lease, LeaseHolder } from "./leases.ts";
-import type { Session, Sessions, SessionUser } from "./sessions.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { Serving } from "./serving.ts";
+import type { Sessions } from "./sessions.ts";
 import type { Failure, Settlement, Settling } from "./settling.ts";
-import type { Taker, Taking } from "./taking.ts";
-import type { Tube } from "./tube.ts";
-import type { TaskView } from "./views.ts";
+import type { Taking } from "./taking.ts";
+import type { TaskView } from "./task-view.ts";
+import type { Taker, Tube } from "./tube.ts";
+
+interface Parts {
+  readonly table: TaskTable;
+  readonly serving: Serving;
+}
 
 export interface ConsumerOptions {
   readonly tubes: readonly Tube[];
@@ -28,7 +34,7 @@ const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly session: Session | undefined;
   readonly holder: LeaseHolder = this;
-  readonly #core: Core;
+  readonly #parts: Parts;
   readonly #taking: Taking;
   readonly #sessions: Sessions;
   readonly #settling: Settling;
@@ -45,11 +51,11 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   #drained: (() => void) | undefined;
 
   constructor(
-    core: Core,
+    parts: Parts,
     rules: { taking: Taking; sessions: Sessions; settling: Settling },
     options: ConsumerOptions,
   ) {
-    this.#core = core;
+    this.#parts = parts;
     this.#taking = rules.taking;
     this.#sessions = rules.sessions;
     this.#settling = rules.settling;
@@ -70,7 +76,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     let bytes = 0;
     for (const lease of leases) {
       this.#unsettled.add(lease);
-      bytes += this.#core.table.size[lease.slot] as number;
+      bytes += this.#parts.table.size[lease.slot] as number;
     }
     this.#unreadBytes += bytes;
     // Behind the others, so that takers of one tube share it.
@@ -86,7 +92,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#unreadBytes -= bytes;
     if (wanted > 0 || !this.#open) return;
     this.#line();
-    this.#core.serveTouched();
+    this.#parts.serving.serveTouched();
   }
 
   /** How many tasks it may hold unsettled from now on; 0: it takes no more. */
@@ -98,9 +104,9 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     } else {
       this.#leaveLines();
       // Those behind it may be served.
-      for (const tube of this.#options.tubes) this.#core.touch(tube);
+      for (const tube of this.#options.tubes) this.#parts.serving.touch(tube);
     }
-    this.#core.serveTouched();
+    this.#parts.serving.serveTouched();
   }
 
   dismiss(error: UsherError): void {
@@ -125,7 +131,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     if (this.wanted > 0) return;
     this.#leaveLines();
     // Those behind it may be served.
-    for (const tube of this.#options.tubes) this.#core.touch(tube);
+    for (const tube of this.#options.tubes) this.#parts.serving.touch(tube);
   }
 
   settle(settlements: readonly Settlement[]): Promise<Failure[]> {
@@ -165,7 +171,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     this.#taking.giveBack(undelivered);
     this.#drained?.();
     if (this.session !== undefined) this.#sessions.leave(this.session, this);
-    else if (this.#core.closing !== undefined) this.#taking.giveBack([...this.#unsettled]);
+    else if (this.#parts.serving.closing !== undefined) this.#taking.giveBack([...this.#unsettled]);
     else this.#settling.fail([...this.#unsettled], "stream over");
   }
 
@@ -201,7 +207,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   #joinLine(tube: Tube): void {
     if (!this.#open || this.#links.has(tube)) return;
     this.#links.set(tube, tube.takers.push(this));
-    this.#core.touch(tube);
+    this.#parts.serving.touch(tube);
   }
 
   #leaveLine(tube: Tube): void {

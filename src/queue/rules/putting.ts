@@ -1,26 +1,30 @@
+import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
-import type { Payload } from "../repository.ts";
-import type { Alarm } from "../structures/deadlines.ts";
+import type { Alarm } from "../structures/alarm.ts";
+import type { Deadlines } from "../structures/deadlines.ts";
 import type { Link } from "../structures/linked-list.ts";
-import type { Core } from "./core.ts";
-import type { Features } from "./kinds.ts";
-import { state } from "./transitions.ts";
-import type { Tube } from "./tube.ts";
-import { type TaskView, viewOf } from "./views.ts";
+import type { PayloadCache } from "../structures/payload-cache.ts";
+import { state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { Committer } from "./committer.ts";
+import type { Dedup } from "./dedup.ts";
+import { checkAgainstKind, type NewTask } from "./new-task.ts";
+import type { NumberReservation } from "./number-reservation.ts";
+import type { Serving } from "./serving.ts";
+import type { TaskPlaces } from "./task-places.ts";
+import { type TaskView, viewOf } from "./task-view.ts";
+import type { Tube, WaitingPut } from "./tube.ts";
 
-/** What a put asks for. What is undefined takes the tube's default. */
-export interface NewTask {
-  readonly payload: Payload;
-  /** Bytes that payload and attributes take in an answer. */
-  readonly size: number;
-  readonly priority: number | undefined;
-  readonly delayMs: number | undefined;
-  readonly ttlMs: number | undefined;
-  readonly ttrMs: number | undefined;
-  /** Empty: none. */
-  readonly group: string;
-  /** Empty: none. */
-  readonly dedupKey: string;
+interface Parts {
+  readonly clock: Clock;
+  readonly table: TaskTable;
+  readonly committer: Committer;
+  readonly deadlines: Deadlines;
+  readonly payloads: PayloadCache;
+  readonly dedup: Dedup;
+  readonly numbers: NumberReservation;
+  readonly serving: Serving;
+  readonly places: TaskPlaces;
 }
 
 export interface PutOptions {
@@ -43,19 +47,11 @@ export interface PutOutcome {
   readonly task?: TaskView;
 }
 
-/** A put that waits for room. */
-export interface WaitingPut {
-  readonly tasks: readonly NewTask[];
-  /** There is room now. */
-  readonly admit: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class Putting {
-  readonly #core: Core;
+  readonly #parts: Parts;
 
-  constructor(core: Core) {
-    this.#core = core;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /**
@@ -63,11 +59,11 @@ export class Putting {
    * INVALID_PARAMS for what the tube's kind lacks, TUBE_FULL when there was no room in time.
    */
   put(tubeName: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
-    const tube = this.#core.tube(tubeName);
+    const tube = this.#parts.serving.tube(tubeName);
     checkAgainstKind(tube.features, tasks, options.field);
     tube.calls.put++;
     if (this.#canAdmit(tube, tasks)) return this.#admitNow(tube, tasks);
-    if (this.#core.closing !== undefined) throw this.#core.closing;
+    if (this.#parts.serving.closing !== undefined) throw this.#parts.serving.closing;
     if (options.waitMs === 0) throw full(tube);
     return this.#wait(tube, tasks, options);
   }
@@ -100,7 +96,7 @@ export class Putting {
 
   #wait(tube: Tube, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     return new Promise<PutOutcome>((resolve, reject) => {
-      const { deadlines, clock } = this.#core;
+      const { deadlines, clock } = this.#parts;
       if (options.signal?.aborted) throw options.signal.reason;
       let link: Link<WaitingPut>;
       let alarm: Alarm;
@@ -119,12 +115,12 @@ export class Putting {
           leave();
           reject(error);
           // Those behind it may have room.
-          this.#core.touch(tube);
+          this.#parts.serving.touch(tube);
         },
       };
       const onAbort = (): void => {
         waiting.reject(options.signal?.reason);
-        this.#core.serveTouched();
+        this.#parts.serving.serveTouched();
       };
       link = tube.puts.push(waiting);
       alarm = deadlines.setAlarm(clock.now() + options.waitMs, () => waiting.reject(full(tube)));
@@ -133,8 +129,8 @@ export class Putting {
   }
 
   #admitNow(tube: Tube, tasks: readonly NewTask[]): Promise<PutOutcome> {
-    const core = this.#core;
-    const now = core.clock.now();
+    const parts = this.#parts;
+    const now = parts.clock.now();
     const slots: number[] = [];
     const ids: number[] = [];
     const duplicates: number[] = [];
@@ -156,17 +152,17 @@ export class Putting {
         if (first === undefined) {
           const slot = this.#insert(tube, task, now);
           slots.push(slot);
-          ids.push(core.table.id[slot] as number);
+          ids.push(parts.table.id[slot] as number);
         } else {
           ids.push(first.id);
           duplicates.push(index);
           first.followers?.push(firstFailed);
         }
       }
-      core.committer.add({
+      parts.committer.add({
         committed: () => {
           if (over) return;
-          const durableAt = core.clock.now();
+          const durableAt = parts.clock.now();
           for (const slot of slots) this.#appear(tube, slot, durableAt);
           resolve(this.#shown(tube, { ids, duplicates }));
         },
@@ -178,7 +174,7 @@ export class Putting {
   }
 
   #insert(tube: Tube, task: NewTask, now: number): number {
-    const { table, numbers, committer } = this.#core;
+    const { table, numbers, committer } = this.#parts;
     const { settings } = tube;
     const slot = table.allocate();
     const id = numbers.id(tube);
@@ -197,13 +193,13 @@ export class Putting {
     table.size[slot] = task.size;
     table.state[slot] = state.NONE;
     (tube.counts[state.NONE] as number)++;
-    tube.log.append(id, slot);
+    tube.index.append(id, slot);
     tube.order.join(slot, task.group);
     if (task.dedupKey !== "") {
       table.dedupKey.set(slot, task.dedupKey);
-      this.#core.dedup.note(tube, task.dedupKey, id, now);
+      this.#parts.dedup.note(tube, task.dedupKey, id, now);
     }
-    this.#core.payloads.keep(tube, slot, task.payload);
+    this.#parts.payloads.keep(tube, slot, task.payload);
     if (!tube.temporary) {
       committer.changes.inserts.push({
         key: table.key[slot] as number,
@@ -228,33 +224,33 @@ export class Putting {
 
   /** A task whose put is durable is there for others. */
   #appear(tube: Tube, slot: number, now: number): void {
-    const core = this.#core;
-    const { dedupKey, readyAt } = core.table;
+    const parts = this.#parts;
+    const { dedupKey, readyAt } = parts.table;
     const key = dedupKey.size > 0 ? dedupKey.get(slot) : undefined;
-    if (key !== undefined) core.dedup.putKept(tube, key);
+    if (key !== undefined) parts.dedup.putKept(tube, key);
     const delayed = (readyAt[slot] as number) > now;
-    core.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
-    core.place(tube, slot);
-    core.announce(tube, slot, "PUT");
+    parts.places.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
+    parts.places.place(tube, slot);
+    parts.places.announce(tube, slot, "PUT");
   }
 
   /** With the task of a put of one, before anyone who waits is served. */
   #shown(tube: Tube, outcome: PutOutcome): PutOutcome {
-    const slot = outcome.ids.length === 1 ? tube.log.find(outcome.ids[0] as number) : -1;
-    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#core, tube, slot) };
+    const slot = outcome.ids.length === 1 ? tube.index.find(outcome.ids[0] as number) : -1;
+    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#parts.table, tube, slot) };
   }
 
   #takeBack(tube: Tube, slot: number, error: unknown): void {
-    const { table, dedup } = this.#core;
+    const { table, dedup } = this.#parts;
     const key = table.dedupKey.get(slot);
     table.dedupKey.delete(slot);
-    this.#core.forget(tube, slot);
+    this.#parts.places.forget(tube, slot);
     if (key !== undefined) dedup.putFailed(tube, key, error);
   }
 
   /** Takes tasks out of the next commit, which has not begun. */
   #withdraw(slots: readonly number[]): void {
-    const { table, committer } = this.#core;
+    const { table, committer } = this.#parts;
     const keys = new Set(slots.map((slot) => table.key[slot]));
     const dedupKeys = new Set(slots.map((slot) => table.dedupKey.get(slot)));
     const tube = table.tube[slots[0] ?? -1];
@@ -271,31 +267,4 @@ function full(tube: Tube): UsherError {
   return new UsherError("TUBE_FULL", {
     message: `tube ${tube.name} has no room: its capacity is ${tube.settings.capacity} tasks`,
   });
-}
-
-/** Throws INVALID_PARAMS naming each field that a tube of this kind does not have. */
-function checkAgainstKind(
-  has: Features,
-  tasks: readonly NewTask[],
-  field: (index: number) => string,
-): void {
-  if (has.timed && has.grouped) return;
-  for (const [index, task] of tasks.entries()) {
-    const lacking: string[] = [];
-    if (!has.timed) {
-      if (task.priority !== undefined) lacking.push("priority");
-      if (task.delayMs !== undefined) lacking.push("delay");
-      if (task.ttlMs !== undefined) lacking.push("ttl");
-      if (task.ttrMs !== undefined) lacking.push("ttr");
-    }
-    if (!has.grouped && task.group !== "") lacking.push("group");
-    if (lacking.length === 0) continue;
-    throw new UsherError("INVALID_PARAMS", {
-      message: `a tube of this kind has no ${lacking.join(", ")}`,
-      violations: lacking.map((name) => ({
-        field: `${field(index)}.${name}`,
-        description: "a tube of this kind does not have it",
-      })),
-    });
-  }
 }

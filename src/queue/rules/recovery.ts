@@ -1,45 +1,67 @@
-import type { TaskRecord, TubeRecord } from "../repository.ts";
-import type { Core } from "./core.ts";
-import type { Lease } from "./leases.ts";
-import type { Session, Sessions } from "./sessions.ts";
-import { type State, state } from "./transitions.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { QueueStore, TaskRecord, TubeRecord } from "../repository.ts";
+import type { Lease, Leases, Session } from "../structures/leases.ts";
+import { type State, state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { Committer } from "./committer.ts";
+import type { Dedup } from "./dedup.ts";
+import type { NumberReservation } from "./number-reservation.ts";
+import type { Sessions } from "./sessions.ts";
+import type { TaskPlaces } from "./task-places.ts";
 import { Tube } from "./tube.ts";
-import type { Tubes } from "./tubes.ts";
+import type { TubeDirectory } from "./tube-directory.ts";
+import type { TubeOperations } from "./tube-operations.ts";
 
-/** Brings back what the store kept, before anyone is served. */
-export async function recover(core: Core, tubes: Tubes, sessions: Sessions): Promise<void> {
-  const now = core.clock.now();
-  await core.store.open({
-    marks: (marks) => core.numbers.restore(marks),
-    tube: (record) => {
-      const tube = recoverTube(core, record);
-      tubes.restorePause(tube);
-    },
-    task: (record) => recoverTask(core, record, now),
-    dedup: ({ tube: number, key, id, until }) => {
-      const tube = core.tubesByNumber.get(number);
-      if (tube !== undefined) core.dedup.restore(tube, key, id, until);
-    },
-  });
-  await recoverLeases(core, sessions);
-  // Fences must be reserved before the first take.
-  core.numbers.reserve();
-  await core.commit();
+interface Parts {
+  readonly clock: Clock;
+  readonly store: QueueStore;
+  readonly table: TaskTable;
+  readonly committer: Committer;
+  readonly dedup: Dedup;
+  readonly numbers: NumberReservation;
+  readonly tubes: TubeDirectory;
+  readonly leases: Leases;
+  readonly places: TaskPlaces;
 }
 
-function recoverTube(core: Core, record: TubeRecord): Tube {
-  const tube = new Tube(record, core.table);
-  core.tubes.set(tube.name, tube);
-  core.tubesByNumber.set(tube.number, tube);
+/** Brings back what the store kept, before anyone is served. */
+export async function recover(
+  parts: Parts,
+  tubes: TubeOperations,
+  sessions: Sessions,
+): Promise<void> {
+  const now = parts.clock.now();
+  await parts.store.open({
+    marks: (marks) => parts.numbers.restore(marks),
+    tube: (record) => {
+      const tube = recoverTube(parts, record);
+      tubes.restorePause(tube);
+    },
+    task: (record) => recoverTask(parts, record, now),
+    dedup: ({ tube: number, key, id, until }) => {
+      const tube = parts.tubes.byNumber.get(number);
+      if (tube !== undefined) parts.dedup.restore(tube, key, id, until);
+    },
+  });
+  await recoverLeases(parts, sessions);
+  // Fences must be reserved before the first take.
+  parts.numbers.reserve();
+  await parts.committer.commit();
+}
+
+function recoverTube(parts: Parts, record: TubeRecord): Tube {
+  const tube = new Tube(record, parts.table);
+  parts.tubes.byName.set(tube.name, tube);
+  parts.tubes.byNumber.set(tube.number, tube);
   return tube;
 }
 
-function recoverTask(core: Core, record: TaskRecord, now: number): void {
-  const { table } = core;
-  const tube = core.tubesByNumber.get(record.tube);
+function recoverTask(parts: Parts, record: TaskRecord, now: number): void {
+  const { table } = parts;
+  const tube = parts.tubes.byNumber.get(record.tube);
   if (tube === undefined) {
     // Its tube was deleted while it was on its way to the store.
-    core.committer.changes.removes.push(record.key);
+    parts.committer.changes.removes.push(record.key);
     return;
   }
   const slot = table.allocate();
@@ -50,28 +72,28 @@ function recoverTask(core: Core, record: TaskRecord, now: number): void {
   table.tube[slot] = tube.number;
   table.priority[slot] = record.priority;
   table.size[slot] = record.size;
-  core.setProgress(slot, record);
+  parts.places.setProgress(slot, record);
   const waiting = record.readyAt > now ? state.DELAYED : state.READY;
   const is: State = record.buried ? state.BURIED : waiting;
   table.state[slot] = is;
   (tube.counts[is] as number)++;
-  tube.log.append(record.id, slot);
+  tube.index.append(record.id, slot);
   tube.order.join(slot, record.group);
   if (record.dedupKey !== "") {
     table.dedupKey.set(slot, record.dedupKey);
-    core.dedup.restoreAlive(tube, record.dedupKey, record.id);
+    parts.dedup.restoreAlive(tube, record.dedupKey, record.id);
   }
-  core.place(tube, slot);
+  parts.places.place(tube, slot);
 }
 
 /** Leases of a clean stop are held again; those that ended meanwhile end as leases do. */
-async function recoverLeases(core: Core, sessions: Sessions): Promise<void> {
-  const kept = await core.store.loadLeases();
+async function recoverLeases(parts: Parts, sessions: Sessions): Promise<void> {
+  const kept = await parts.store.loadLeases();
   for (const record of kept.sessions) sessions.restore(record);
   for (const record of kept.leases) {
-    const tube = core.tubesByNumber.get(record.tube);
-    const slot = tube?.log.find(record.id) ?? -1;
-    if (tube === undefined || slot === -1 || core.table.state[slot] !== state.READY) continue;
+    const tube = parts.tubes.byNumber.get(record.tube);
+    const slot = tube?.index.find(record.id) ?? -1;
+    if (tube === undefined || slot === -1 || parts.table.state[slot] !== state.READY) continue;
     const session: Session | undefined = sessions.find(record.session);
     const lease: Lease = {
       token: record.token,
@@ -82,13 +104,13 @@ async function recoverLeases(core: Core, sessions: Sessions): Promise<void> {
       session,
       holder: undefined,
     };
-    core.displace(tube, slot);
+    parts.places.displace(tube, slot);
     tube.order.occupy(slot);
-    core.table.attempts[slot] = record.attempts;
-    core.table.lease[slot] = lease;
-    core.leases.add(lease);
+    parts.table.attempts[slot] = record.attempts;
+    parts.table.lease[slot] = lease;
+    parts.leases.add(lease);
     session?.leases.add(lease);
-    core.setState(tube, slot, "take", state.LEASED);
-    core.place(tube, slot);
+    parts.places.setState(tube, slot, "take", state.LEASED);
+    parts.places.place(tube, slot);
   }
 }

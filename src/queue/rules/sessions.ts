@@ -1,68 +1,50 @@
 import { randomBytes } from "node:crypto";
+import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
+import type { Log } from "../../logging/log.ts";
 import type { SessionRecord } from "../repository.ts";
-import type { Alarm } from "../structures/deadlines.ts";
-import type { Core } from "./core.ts";
-import type { Lease } from "./leases.ts";
+import type { Deadlines } from "../structures/deadlines.ts";
+import type { Lease, Session, SessionUser } from "../structures/leases.ts";
+import type { Serving } from "./serving.ts";
+import type { ShardPart } from "./shard.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly deadlines: Deadlines;
+  readonly shard: ShardPart | undefined;
+  readonly serving: Serving;
+}
 
 export const DEFAULT_SESSION_TTL_MS = 60_000;
-
-/** Something that lives as long as a session: a waiting take, an open stream. */
-export interface SessionUser {
-  sessionEnded(): void;
-}
-
-/** Where sessions live that were opened in other shards. */
-export interface SessionHomes {
-  /**
-   * Asks whether a session lives on, and renews it if someone here uses it. Resolves with when it
-   * ends; undefined: it is over. Rejects where its home does not answer.
-   */
-  ask(id: string, inUse: boolean): Promise<number | undefined>;
-  /** A session of this shard is over: others may hold leases of it. */
-  ended(id: string): void;
-}
 
 /** A session with leases in other shards is asked for at its home this many times in its ttl. */
 const ASKED_IN_TTL = 3;
 
-/** The leases of one worker, which live and end together. */
-export interface Session {
-  readonly id: string;
-  readonly ttlMs: number;
-  /** When it ends if nothing names it before; while it has users it does not. */
-  expiresAt: number;
-  readonly leases: Set<Lease>;
-  readonly users: Set<SessionUser>;
-  alarm: Alarm | undefined;
-  /** It has ended: a lease that comes back to it is over at once. */
-  over: boolean;
-}
-
 export class Sessions {
-  readonly #core: Core;
+  readonly #parts: Parts;
   readonly #sessions = new Map<string, Session>();
   readonly #releaseLeases: (leases: readonly Lease[]) => void;
   readonly #prefix: string;
 
   /** `releaseLeases` is called with what an ended session held. */
-  constructor(core: Core, releaseLeases: (leases: readonly Lease[]) => void) {
-    this.#core = core;
+  constructor(parts: Parts, releaseLeases: (leases: readonly Lease[]) => void) {
+    this.#parts = parts;
     this.#releaseLeases = releaseLeases;
-    this.#prefix = core.shard?.prefix ?? "";
+    this.#prefix = parts.shard?.prefix ?? "";
   }
 
   open(ttlMs: number): Session {
     return this.#add({
       id: this.#prefix + randomBytes(18).toString("base64url"),
       ttlMs,
-      expiresAt: this.#core.clock.now() + ttlMs,
+      expiresAt: this.#parts.clock.now() + ttlMs,
     });
   }
 
   /** Finds a session and leaves it as it is. Throws SESSION_NOT_FOUND. */
   get(id: string): Session {
-    this.#core.advance();
+    this.#parts.serving.advance();
     const session = this.#sessions.get(id);
     if (session === undefined) throw new UsherError("SESSION_NOT_FOUND");
     return session;
@@ -72,7 +54,7 @@ export class Sessions {
   renew(id: string): Session {
     const session = this.get(id);
     // The alarm stays where it is and finds the new time when it rings.
-    session.expiresAt = this.#core.clock.now() + session.ttlMs;
+    session.expiresAt = this.#parts.clock.now() + session.ttlMs;
     return session;
   }
 
@@ -106,7 +88,7 @@ export class Sessions {
   }
 
   leave(session: Session, user: SessionUser): void {
-    if (session.users.delete(user)) session.expiresAt = this.#core.clock.now() + session.ttlMs;
+    if (session.users.delete(user)) session.expiresAt = this.#parts.clock.now() + session.ttlMs;
   }
 
   restore(record: SessionRecord): Session {
@@ -147,8 +129,8 @@ export class Sessions {
       this.#watchForeign(session);
       return;
     }
-    session.alarm = this.#core.deadlines.setAlarm(session.expiresAt, () => {
-      const now = this.#core.clock.now();
+    session.alarm = this.#parts.deadlines.setAlarm(session.expiresAt, () => {
+      const now = this.#parts.clock.now();
       if (session.users.size > 0) session.expiresAt = now + session.ttlMs;
       if (session.expiresAt > now) this.#watch(session);
       else this.#end(session);
@@ -158,15 +140,15 @@ export class Sessions {
   #end(session: Session): void {
     this.#sessions.delete(session.id);
     session.over = true;
-    this.#core.deadlines.clearAlarm(session.alarm);
+    this.#parts.deadlines.clearAlarm(session.alarm);
     for (const user of [...session.users]) user.sessionEnded();
     this.#releaseLeases([...session.leases]);
-    if (this.#isOwn(session.id)) this.#core.shard?.sessions.ended(session.id);
+    if (this.#isOwn(session.id)) this.#parts.shard?.sessions.ended(session.id);
   }
 
   #watchForeign(session: Session): void {
-    const due = this.#core.clock.now() + session.ttlMs / ASKED_IN_TTL;
-    session.alarm = this.#core.deadlines.setAlarm(due, () => void this.#askHome(session));
+    const due = this.#parts.clock.now() + session.ttlMs / ASKED_IN_TTL;
+    session.alarm = this.#parts.deadlines.setAlarm(due, () => void this.#askHome(session));
   }
 
   async #askHome(session: Session): Promise<void> {
@@ -176,17 +158,17 @@ export class Sessions {
     }
     let expiresAt: number | undefined = session.expiresAt;
     try {
-      expiresAt = await this.#core.shard?.sessions.ask(session.id, session.users.size > 0);
+      expiresAt = await this.#parts.shard?.sessions.ask(session.id, session.users.size > 0);
     } catch (error) {
-      this.#core.log.warn({ err: error }, "the home of a session does not answer");
+      this.#parts.log.warn({ err: error }, "the home of a session does not answer");
     }
     if (session.over) return;
-    if (expiresAt !== undefined && expiresAt > this.#core.clock.now()) {
+    if (expiresAt !== undefined && expiresAt > this.#parts.clock.now()) {
       session.expiresAt = expiresAt;
       this.#watchForeign(session);
     } else {
       this.#end(session);
-      this.#core.serveTouched();
+      this.#parts.serving.serveTouched();
     }
   }
 }

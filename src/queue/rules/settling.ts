@@ -1,12 +1,27 @@
+import type { Clock } from "../../base/clock.ts";
 import { invalid, UsherError } from "../../base/errors.ts";
 import type { RetryBackoff } from "../repository.ts";
-import type { Core } from "./core.ts";
-import type { Lease } from "./leases.ts";
+import type { Deadlines } from "../structures/deadlines.ts";
+import type { Lease, Leases } from "../structures/leases.ts";
+import { state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { Committer } from "./committer.ts";
+import { type DurableChanges, MOST_IN_ONE_COMMIT, type Step } from "./durable-changes.ts";
 import { LATEST_MS } from "./limits.ts";
-import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
-import { state } from "./transitions.ts";
+import type { Serving } from "./serving.ts";
+import type { TaskView } from "./task-view.ts";
 import type { Tube } from "./tube.ts";
-import type { TaskView } from "./views.ts";
+import type { TubeDirectory } from "./tube-directory.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly table: TaskTable;
+  readonly committer: Committer;
+  readonly deadlines: Deadlines;
+  readonly tubes: TubeDirectory;
+  readonly leases: Leases;
+  readonly serving: Serving;
+}
 
 /** What a holder wants to become of its lease. */
 export type Settlement =
@@ -29,13 +44,13 @@ export interface Failure {
 
 /** How leases end: settled by their holders, lost by time, or with their session. */
 export class Settling {
-  readonly #core: Core;
-  readonly #changes: TaskChanges;
+  readonly #parts: Parts;
+  readonly #changes: DurableChanges;
   readonly #random: () => number;
 
   /** `random` gives numbers from 0 up to 1, for the jitter of back-off. */
-  constructor(core: Core, changes: TaskChanges, random: () => number) {
-    this.#core = core;
+  constructor(parts: Parts, changes: DurableChanges, random: () => number) {
+    this.#parts = parts;
     this.#changes = changes;
     this.#random = random;
   }
@@ -45,7 +60,7 @@ export class Settling {
    * promise resolves. Rejects with STORAGE_UNAVAILABLE: then every lease is held as before.
    */
   async settleAll(settlements: readonly Settlement[]): Promise<Failure[]> {
-    this.#core.advance();
+    this.#parts.serving.advance();
     const failures: Failure[] = [];
     const steps: Step[] = [];
     const counted = new Set<string>();
@@ -56,7 +71,7 @@ export class Settling {
         failures.push({ lease: settlement.lease, error: lease });
         continue;
       }
-      const tube = this.#core.tubeOf(lease.slot);
+      const tube = this.#parts.tubes.of(lease.slot);
       // A batch is one call of its verb.
       const { kind } = settlement;
       if (last?.tube !== tube || last.kind !== kind) {
@@ -73,10 +88,10 @@ export class Settling {
 
   /** Settles one lease; resolves with the task as it is afterwards. Rejects with LEASE_LOST too. */
   async settle(settlement: Settlement): Promise<TaskView> {
-    this.#core.advance();
+    this.#parts.serving.advance();
     const lease = this.#held(settlement);
     if (lease instanceof UsherError) throw lease;
-    const tube = this.#core.tubeOf(lease.slot);
+    const tube = this.#parts.tubes.of(lease.slot);
     tube.calls[settlement.kind]++;
     return this.#changes.runAndView(this.#begin(tube, lease, settlement));
   }
@@ -84,7 +99,7 @@ export class Settling {
   /** Leases that failed without a word of their holders. */
   fail(leases: readonly Lease[], reason: string): void {
     this.#changes.runInBackground(
-      leases.map((lease) => this.#fail(this.#core.tubeOf(lease.slot), lease, undefined, reason)),
+      leases.map((lease) => this.#fail(this.#parts.tubes.of(lease.slot), lease, undefined, reason)),
     );
   }
 
@@ -98,8 +113,8 @@ export class Settling {
    * number when that is durable.
    */
   async releaseAll(tube: Tube): Promise<number> {
-    const { leases } = this.#core;
-    const all = [...leases.values()].filter(({ slot }) => this.#core.tubeOf(slot) === tube);
+    const { leases } = this.#parts;
+    const all = [...leases.values()].filter(({ slot }) => this.#parts.tubes.of(slot) === tube);
     let released = 0;
     for (let next = 0; next < all.length; next += MOST_IN_ONE_COMMIT) {
       const steps = all
@@ -119,9 +134,9 @@ export class Settling {
   /** The lease that a settlement names, if it can be settled so. */
   #held(settlement: Settlement): Lease | UsherError {
     if (settlement.lease === "") return invalid("lease", "must not be empty");
-    const lease = this.#core.leases.get(settlement.lease);
+    const lease = this.#parts.leases.get(settlement.lease);
     if (lease === undefined) return new UsherError("LEASE_LOST");
-    const { timed } = this.#core.tubeOf(lease.slot).features;
+    const { timed } = this.#parts.tubes.of(lease.slot).features;
     if (settlement.kind === "release" && settlement.delayMs !== undefined && !timed) {
       return invalid("delay", "a tube of this kind does not have it");
     }
@@ -157,14 +172,14 @@ export class Settling {
     }
     const waitMs = delayMs ?? (retryBackoff ? this.#backoff(retryBackoff, progress.attempts) : 0);
     if (waitMs === 0) return changes.move(tube, slot, "fail", state.READY, progress, "RELEASED");
-    const readyAt = this.#core.clock.now() + waitMs;
+    const readyAt = this.#parts.clock.now() + waitMs;
     const delayed = { ...progress, readyAt, expiresAt: later(progress.expiresAt, waitMs) };
     return changes.move(tube, slot, "fail", state.DELAYED, delayed, "RELEASED");
   }
 
   /** The lease stays; its end, and that of the task's ttl, move. */
   #touch(tube: Tube, lease: Lease, extendMs: number): Step {
-    const { table, deadlines, committer } = this.#core;
+    const { table, deadlines, committer } = this.#parts;
     const { slot } = lease;
     const before = { deadline: lease.deadline, expiresAt: table.expiresAt[slot] as number };
     const set = (deadline: number, expiresAt: number): void => {
@@ -188,7 +203,7 @@ export class Settling {
   }
 
   #ttlIsOver(slot: number): boolean {
-    return (this.#core.table.expiresAt[slot] as number) <= this.#core.clock.now();
+    return (this.#parts.table.expiresAt[slot] as number) <= this.#parts.clock.now();
   }
 
   /** Between half of what the back-off says and all of it, so that failures spread out. */

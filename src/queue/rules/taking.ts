@@ -1,29 +1,39 @@
+import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
-import type { Alarm } from "../structures/deadlines.ts";
+import type { QueueStore } from "../repository.ts";
+import type { Alarm } from "../structures/alarm.ts";
+import type { Deadlines } from "../structures/deadlines.ts";
+import type { Leases, Session, SessionUser } from "../structures/leases.ts";
+import { type Lease, type LeaseHolder, LeaseTokens } from "../structures/leases.ts";
 import type { Link } from "../structures/linked-list.ts";
-import { AnswerRoom } from "./answer-size.ts";
-import type { Core } from "./core.ts";
-import { type Lease, type LeaseHolder, LeaseTokens } from "./leases.ts";
+import { state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import { AnswerSize } from "./answer-size.ts";
 import { DEFAULT_LEASE_MS } from "./limits.ts";
-import type { Session, Sessions, SessionUser } from "./sessions.ts";
-import { state } from "./transitions.ts";
-import type { Tube } from "./tube.ts";
-import { leasedView, type TaskView, withPayloads } from "./views.ts";
+import type { NumberReservation } from "./number-reservation.ts";
+import type { Serving } from "./serving.ts";
+import type { Sessions } from "./sessions.ts";
+import type { ShardPart } from "./shard.ts";
+import type { TaskPlaces } from "./task-places.ts";
+import { leasedView, type TaskView, withPayloads } from "./task-view.ts";
+import type { Taker, Tube } from "./tube.ts";
+import type { TubeDirectory } from "./tube-directory.ts";
+
+interface Parts {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly table: TaskTable;
+  readonly deadlines: Deadlines;
+  readonly numbers: NumberReservation;
+  readonly tubes: TubeDirectory;
+  readonly leases: Leases;
+  readonly shard: ShardPart | undefined;
+  readonly serving: Serving;
+  readonly places: TaskPlaces;
+}
 
 /** More than this in one take would keep the process from everything else for too long. */
 const MOST_EXPIRED_AT_ONCE = 5_000;
-
-/** One who waits for a tube's tasks; served first come first served. */
-export interface Taker {
-  /** At least 1 while it is among the tube's takers. */
-  readonly wanted: number;
-  readonly session: Session | undefined;
-  readonly holder: LeaseHolder | undefined;
-  /** Hands over leased tasks. The taker leaves the tube's takers, or goes behind the others. */
-  accept(tube: Tube, leases: readonly Lease[]): void;
-  /** The tube is gone, or the server stops. */
-  dismiss(error: UsherError): void;
-}
 
 export interface TakeOptions {
   readonly maxTasks: number;
@@ -36,15 +46,15 @@ export interface TakeOptions {
 }
 
 export class Taking {
-  readonly #core: Core;
+  readonly #parts: Parts;
   readonly #sessions: Sessions;
   readonly #tokens: LeaseTokens;
   readonly #expire: (tube: Tube, slot: number) => void;
 
   /** `expire` ends a ready task whose ttl is over before its deadline was noticed. */
-  constructor(core: Core, sessions: Sessions, expire: (tube: Tube, slot: number) => void) {
-    this.#core = core;
-    this.#tokens = new LeaseTokens(core.shard?.prefix ?? "");
+  constructor(parts: Parts, sessions: Sessions, expire: (tube: Tube, slot: number) => void) {
+    this.#parts = parts;
+    this.#tokens = new LeaseTokens(parts.shard?.prefix ?? "");
     this.#sessions = sessions;
     this.#expire = expire;
   }
@@ -55,7 +65,7 @@ export class Taking {
    * STORAGE_UNAVAILABLE, or the signal's reason.
    */
   async take(tubeName: string, options: TakeOptions): Promise<TaskView[]> {
-    const tube = this.#core.tube(tubeName);
+    const tube = this.#parts.serving.tube(tubeName);
     const session = this.#sessions.optional(options.session);
     tube.calls.take++;
     let leases: Lease[] = [];
@@ -63,7 +73,7 @@ export class Taking {
       leases = this.lease(tube, options.maxTasks, session, undefined);
     }
     if (leases.length === 0 && options.waitMs > 0) {
-      const { closing } = this.#core;
+      const { closing } = this.#parts.serving;
       if (closing === undefined) leases = await this.#wait(tube, session, options);
       else if (closing.reason !== "SHUTTING_DOWN") throw closing;
     }
@@ -87,18 +97,18 @@ export class Taking {
     holder: LeaseHolder | undefined,
   ): Lease[] {
     const leases: Lease[] = [];
-    if (tube.pausedUntil !== 0 || this.#core.shard?.mayLease() === false) return leases;
-    const { table, clock } = this.#core;
+    if (tube.pausedUntil !== 0 || this.#parts.shard?.mayLease() === false) return leases;
+    const { table, clock } = this.#parts;
     const now = clock.now();
     let expired = 0;
-    const room = new AnswerRoom(this.#core, tube);
+    const room = new AnswerSize(this.#parts.table, tube);
     while (leases.length < maxTasks) {
       const slot = tube.order.peek();
       if (slot === -1) break;
       if ((table.expiresAt[slot] as number) <= now) {
         if (expired++ === MOST_EXPIRED_AT_ONCE) {
           // The others have their turn first; who waits here is served after them.
-          this.#core.deadlines.setAlarm(now, () => this.#core.touch(tube));
+          this.#parts.deadlines.setAlarm(now, () => this.#parts.serving.touch(tube));
           break;
         }
         this.#expire(tube, slot);
@@ -113,32 +123,32 @@ export class Taking {
   /** What the holder of these leases is shown. Rejects with STORAGE_UNAVAILABLE. */
   views(tube: Tube, leases: readonly Lease[]): TaskView[] | Promise<TaskView[]> {
     const slots = leases.map((lease) => lease.slot);
-    const views = slots.map((slot) => leasedView(this.#core, tube, slot));
-    return withPayloads(this.#core, views, slots);
+    const views = slots.map((slot) => leasedView(this.#parts.table, tube, slot));
+    return withPayloads(this.#parts, views, slots);
   }
 
   /** The tasks of these leases could not be handed over: they go back as if never taken. */
   giveBack(leases: readonly Lease[]): void {
-    const core = this.#core;
+    const parts = this.#parts;
     for (const lease of leases) {
-      if (core.leases.get(lease.token) !== lease) continue;
+      if (parts.leases.get(lease.token) !== lease) continue;
       const { slot } = lease;
-      const tube = core.tubeOf(slot);
-      core.displace(tube, slot);
-      core.endLease(lease);
-      (core.table.attempts[slot] as number)--;
-      core.setState(tube, slot, "giveBack", state.READY);
-      core.freeGroup(tube, slot);
-      core.place(tube, slot);
-      core.announce(tube, slot, "RELEASED");
+      const tube = parts.tubes.of(slot);
+      parts.places.displace(tube, slot);
+      parts.places.endLease(lease);
+      (parts.table.attempts[slot] as number)--;
+      parts.places.setState(tube, slot, "giveBack", state.READY);
+      parts.places.freeGroup(tube, slot);
+      parts.places.place(tube, slot);
+      parts.places.announce(tube, slot, "RELEASED");
     }
-    core.serveTouched();
+    parts.serving.serveTouched();
   }
 
   /** Leases by their tokens; those that are not held are left out. */
   held(tokens: readonly string[]): Lease[] {
     return tokens
-      .map((token) => this.#core.leases.get(token))
+      .map((token) => this.#parts.leases.get(token))
       .filter((lease) => lease !== undefined);
   }
 
@@ -148,10 +158,10 @@ export class Taking {
     session: Session | undefined,
     holder: LeaseHolder | undefined,
   ): Lease {
-    const core = this.#core;
-    const { table } = core;
+    const parts = this.#parts;
+    const { table } = parts;
     const slot = tube.order.take();
-    const fence = core.numbers.fence();
+    const fence = parts.numbers.fence();
     const ttrMs = table.ttrMs[slot] as number;
     const unlimited = session === undefined ? now + DEFAULT_LEASE_MS : Infinity;
     const lease: Lease = {
@@ -164,17 +174,17 @@ export class Taking {
     };
     table.lease[slot] = lease;
     (table.attempts[slot] as number)++;
-    core.leases.add(lease);
+    parts.leases.add(lease);
     session?.leases.add(lease);
-    core.setState(tube, slot, "take", state.LEASED);
-    core.place(tube, slot);
-    core.announce(tube, slot, "TAKEN");
+    parts.places.setState(tube, slot, "take", state.LEASED);
+    parts.places.place(tube, slot);
+    parts.places.announce(tube, slot, "TAKEN");
     return lease;
   }
 
   #wait(tube: Tube, session: Session | undefined, options: TakeOptions): Promise<Lease[]> {
     return new Promise<Lease[]>((resolve, reject) => {
-      const { deadlines, clock } = this.#core;
+      const { deadlines, clock } = this.#parts;
       const { signal } = options;
       if (signal?.aborted) throw signal.reason;
       let link: Link<Taker>;

@@ -1,12 +1,9 @@
+import { type State, type StateName, state } from "../structures/task-state.ts";
+
 /**
  * The state machine of a task, drawn in docs/queue.md. Every change of a task's state in the
  * engine names its event here; a change that is not in the table is a defect and throws.
  */
-
-/** NONE: its put is not durable yet, nobody sees it. DONE: gone, or going once that is durable. */
-export const state = { NONE: 0, READY: 1, DELAYED: 2, LEASED: 3, BURIED: 4, DONE: 5 } as const;
-export type StateName = keyof typeof state;
-export type State = (typeof state)[StateName];
 
 const stateNames = Object.keys(state) as StateName[];
 

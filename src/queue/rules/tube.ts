@@ -1,15 +1,36 @@
+import type { UsherError } from "../../base/errors.ts";
 import type { TubeKind, TubeRecord, TubeSettings } from "../repository.ts";
-import type { Alarm } from "../structures/deadlines.ts";
+import type { Alarm } from "../structures/alarm.ts";
 import { Heap } from "../structures/heap.ts";
+import type { Lease, LeaseHolder, Session } from "../structures/leases.ts";
 import { LinkedList } from "../structures/linked-list.ts";
 import { OldestReady } from "../structures/oldest-ready.ts";
 import { ReadyOrder } from "../structures/ready-order.ts";
-import { TaskLog } from "../structures/task-index.ts";
+import { TaskIndex } from "../structures/task-index.ts";
 import type { TaskTable } from "../structures/task-table.ts";
-import { type Features, features } from "./kinds.ts";
-import type { WaitingPut } from "./putting.ts";
-import type { Taker } from "./taking.ts";
+import type { NewTask } from "./new-task.ts";
+import { type Features, features } from "./tube-kinds.ts";
 import type { Watcher } from "./watching.ts";
+
+/** One who waits for a tube's tasks; served first come first served. */
+export interface Taker {
+  /** At least 1 while it is among the tube's takers. */
+  readonly wanted: number;
+  readonly session: Session | undefined;
+  readonly holder: LeaseHolder | undefined;
+  /** Hands over leased tasks. The taker leaves the tube's takers, or goes behind the others. */
+  accept(tube: Tube, leases: readonly Lease[]): void;
+  /** The tube is gone, or the server stops. */
+  dismiss(error: UsherError): void;
+}
+
+/** A put that waits for room. */
+export interface WaitingPut {
+  readonly tasks: readonly NewTask[];
+  /** There is room now. */
+  readonly admit: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /** A key that refuses a second put. */
 export interface DedupEntry {
@@ -53,7 +74,7 @@ export class Tube {
   reservedId: number;
 
   /** Every task, also those whose put is not durable yet. */
-  readonly log = new TaskLog();
+  readonly index = new TaskIndex();
   readonly order: ReadyOrder;
   /** Buried tasks in put order. */
   readonly buried: Heap<number>;
@@ -97,7 +118,7 @@ export class Tube {
         table.place[slot] = place + 1;
       },
     });
-    this.oldest = new OldestReady(this.log, table);
+    this.oldest = new OldestReady(this.index, table);
   }
 
   /** As the store keeps it. */
@@ -108,6 +129,6 @@ export class Tube {
   }
 
   hasRoomFor(tasks: number): boolean {
-    return this.settings.capacity === 0 || this.log.size + tasks <= this.settings.capacity;
+    return this.settings.capacity === 0 || this.index.size + tasks <= this.settings.capacity;
   }
 }

@@ -1,9 +1,8 @@
 import type { UsherError } from "../../base/errors.ts";
 import type { Payload } from "../repository.ts";
-import type { Core } from "./core.ts";
-import { type State, state } from "./transitions.ts";
-import type { Tube } from "./tube.ts";
-import { type TaskView, viewOf } from "./views.ts";
+import { type State, state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import { type TaskView, type ViewedTube, viewOf } from "./task-view.ts";
 
 export type Change =
   | "PUT"
@@ -93,25 +92,34 @@ const gone: Partial<Record<Change, State>> = {
   DELETED: state.DONE,
 };
 
-export function announce(core: Core, tube: Tube, slot: number, change: Change): void {
-  const task = viewOf(core, tube, slot, gone[change]);
-  offerAll(core, tube, change, task, core.table.payload[slot]);
+interface WatchedTube extends ViewedTube {
+  readonly watchers: ReadonlySet<Watcher>;
 }
 
-export function announceTruncated(core: Core, tube: Tube): void {
-  offerAll(core, tube, "TRUNCATED", undefined, undefined);
-}
-
-function offerAll(
-  core: Core,
-  tube: Tube,
+/** Tells those who watch a tube what became of a task at `at`, milliseconds since the Unix epoch. */
+export function announce(
+  table: TaskTable,
+  tube: WatchedTube,
+  slot: number,
   change: Change,
-  task: TaskView | undefined,
-  payload: Payload | undefined,
+  at: number,
 ): void {
-  const at = core.clock.now();
+  const task = viewOf(table, tube, slot, gone[change]);
+  offerAll(tube, { change, task, tube: tube.name, at }, table.payload[slot]);
+}
+
+/** Tells those who watch a tube that it was truncated. */
+export function announceTruncated(tube: WatchedTube, at: number): void {
+  offerAll(tube, { change: "TRUNCATED", task: undefined, tube: tube.name, at }, undefined);
+}
+
+function offerAll(tube: WatchedTube, event: TaskChanged, payload: Payload | undefined): void {
+  const { task } = event;
   for (const watcher of tube.watchers) {
-    const shown = task && watcher.includePayload ? { ...task, payload } : task;
-    watcher.offer({ change, task: shown, tube: tube.name, at });
+    watcher.offer(
+      task !== undefined && watcher.includePayload
+        ? { ...event, task: { ...task, payload } }
+        : event,
+    );
   }
 }

@@ -1,14 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
+import type { Alarm } from "./alarm.ts";
 import { Heap } from "./heap.ts";
 import type { TaskTable } from "./task-table.ts";
-
-/** Something that is due once at a time: a waiter's, a session's, a pause's. */
-export interface Alarm {
-  readonly due: number;
-  readonly ring: () => void;
-  /** -1: rung or cleared. */
-  place: number;
-}
 
 /** More than this at once would keep the process from everything else for too long. */
 export const MOST_AT_ONCE = 5_000;

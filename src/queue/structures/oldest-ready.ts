@@ -1,6 +1,6 @@
-import { state } from "../rules/transitions.ts";
 import { Heap } from "./heap.ts";
-import type { TaskLog } from "./task-index.ts";
+import type { TaskIndex } from "./task-index.ts";
+import { state } from "./task-state.ts";
 import type { TaskTable } from "./task-table.ts";
 
 /** Below so many entries nothing is started over. */
@@ -12,32 +12,32 @@ const FEW = 1_024;
  * it is noted. Each task is passed once, so asking is cheap on average however many there are.
  */
 export class OldestReady {
-  readonly #log: TaskLog;
+  readonly #index: TaskIndex;
   readonly #table: TaskTable;
   /** Every ready task has an id of at least this, or is noted. */
   #cursor = 0;
   #noted = new Heap<number>({ before: (a, b) => a < b, moved: () => {} });
 
-  constructor(log: TaskLog, table: TaskTable) {
-    this.#log = log;
+  constructor(index: TaskIndex, table: TaskTable) {
+    this.#index = index;
     this.#table = table;
   }
 
   becameReady(id: number): void {
     if (id >= this.#cursor) return;
-    if (this.#noted.size > FEW + this.#log.size) this.#startOver();
+    if (this.#noted.size > FEW + this.#index.size) this.#startOver();
     else this.#noted.push(id);
   }
 
   /** The slot of the oldest ready task; -1: there is none. */
   find(): number {
     for (let id = this.#noted.peek(); id !== undefined; id = this.#noted.peek()) {
-      const slot = this.#log.find(id);
+      const slot = this.#index.find(id);
       if (slot !== -1 && this.#isReady(slot)) return slot;
       this.#noted.pop();
     }
     let found = -1;
-    this.#log.walk(this.#cursor, (slot) => {
+    this.#index.walk(this.#cursor, (slot) => {
       this.#cursor = this.#table.id[slot] as number;
       if (this.#isReady(slot)) found = slot;
       else this.#cursor++;

@@ -1,9 +1,13 @@
 import type { Payload } from "../repository.ts";
-import type { Tube } from "../rules/tube.ts";
 import type { TaskTable } from "./task-table.ts";
 
 /** What a payload in memory takes beside its bytes, roughly. */
 const OVERHEAD_BYTES = 96;
+
+/** Of a tube the cache knows this alone. */
+interface MaybeTemporary {
+  readonly temporary: boolean;
+}
 
 /** How many bytes of payloads may be in memory, of all the engines that share it. */
 export class CacheBudget {
@@ -41,7 +45,7 @@ export class PayloadCache {
     this.#budget = budget;
   }
 
-  keep(tube: Tube, slot: number, payload: Payload): void {
+  keep(tube: MaybeTemporary, slot: number, payload: Payload): void {
     if (!tube.temporary) {
       const cost = this.#cost(slot);
       if (this.#closed || !this.#budget.take(cost)) return;
@@ -50,7 +54,7 @@ export class PayloadCache {
     this.#table.payload[slot] = payload;
   }
 
-  drop(tube: Tube, slot: number): void {
+  drop(tube: MaybeTemporary, slot: number): void {
     if (this.#table.payload[slot] === undefined) return;
     this.#table.payload[slot] = undefined;
     if (tube.temporary || this.#closed) return;

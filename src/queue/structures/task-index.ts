@@ -5,7 +5,7 @@ const INITIAL = 16;
  * one is a binary search. A removed task leaves a hole; holes at the head are skipped at once,
  * the others when they are more than the tasks. 12 bytes a task.
  */
-export class TaskLog {
+export class TaskIndex {
   #ids = new Float64Array(INITIAL);
   /** Slot + 1; 0 is a hole. */
   #slots = new Uint32Array(INITIAL);

@@ -1,5 +1,5 @@
 import type { Payload } from "../repository.ts";
-import type { Lease } from "../rules/leases.ts";
+import type { Lease } from "./leases.ts";
 
 const INITIAL = 1024;
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { TaskView } from "../../../src/queue/rules/views.ts";
+import type { TaskView } from "../../../src/queue/rules/task-view.ts";
 import { type RunningEngine, stateName } from "../running-engine.ts";
 import type { Reference } from "./reference.ts";
 import type { ReferenceTask, ReferenceTube } from "./reference-tube.ts";

@@ -1,6 +1,6 @@
 import type { TubeKind, TubeSettings } from "../../../src/queue/repository.ts";
 import type { PutOutcome } from "../../../src/queue/rules/putting.ts";
-import type { TaskView } from "../../../src/queue/rules/views.ts";
+import type { TaskView } from "../../../src/queue/rules/task-view.ts";
 import type { Observed } from "./observed.ts";
 
 const DEFAULT_LEASE_MS = 60_000;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { PutOutcome } from "../../../src/queue/rules/putting.ts";
 import type { Failure, Settlement } from "../../../src/queue/rules/settling.ts";
-import type { TaskView } from "../../../src/queue/rules/views.ts";
+import type { TaskView } from "../../../src/queue/rules/task-view.ts";
 import { stateName } from "../running-engine.ts";
 import type { Observed } from "./observed.ts";
 import type {

@@ -1,16 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import type { TubeSettings } from "../../../src/queue/repository.ts";
-import type { NewTask } from "../../../src/queue/rules/putting.ts";
+import type { NewTask } from "../../../src/queue/rules/new-task.ts";
+import type { TaskView } from "../../../src/queue/rules/task-view.ts";
 import {
   assertTransition,
   canHappen,
-  type StateName,
-  state,
   type TaskEvent,
   transitions,
 } from "../../../src/queue/rules/transitions.ts";
-import type { TaskView } from "../../../src/queue/rules/views.ts";
+import { type StateName, state } from "../../../src/queue/structures/task-state.ts";
 import { assertReason, type RunningEngine, startEngine } from "../running-engine.ts";
 
 /** The table of the contract: what may happen to a task, and what it is then. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { TaskLog } from "../../../src/queue/structures/task-index.ts";
+import { TaskIndex } from "../../../src/queue/structures/task-index.ts";
 import { property } from "../../support/property.ts";
 
 /** Appends with gaps between ids, and removals anywhere, so that holes are closed and room is made. */
@@ -15,7 +15,7 @@ const steps = fc.array(
 
 test("a task log finds what was appended and not removed, in order", () => {
   property(steps, (all) => {
-    const log = new TaskLog();
+    const log = new TaskIndex();
     const expected = new Map<number, number>();
     let id = 0;
     for (const [slot, step] of all.entries()) {
@@ -48,7 +48,7 @@ test("a task log finds what was appended and not removed, in order", () => {
 });
 
 test("a walk ends where it is told to", () => {
-  const log = new TaskLog();
+  const log = new TaskIndex();
   for (const id of [3, 5, 8, 9]) log.append(id, id);
   const walked: number[] = [];
   log.walk(4, (slot) => walked.push(slot) < 2);

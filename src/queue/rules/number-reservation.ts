@@ -11,7 +11,7 @@ const FENCE_BLOCK = 2 ** 30;
  * Hands out numbers that are never used again, not even after a crash: the store knows a mark
  * beyond which none was used, and the commit that needs a higher mark writes it.
  */
-export class Numbers {
+export class NumberReservation {
   readonly #committer: Committer;
   #next = { nextTube: 1, nextKey: 1, nextFence: 1 };
   #reserved: Marks = { ...this.#next };

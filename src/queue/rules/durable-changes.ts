@@ -1,10 +1,24 @@
+import type { Clock } from "../../base/clock.ts";
 import type { TaskProgress } from "../repository.ts";
-import { type Core, RETRY_AFTER_FAILURE_MS } from "./core.ts";
-import type { Lease } from "./leases.ts";
-import { type State, state, type TaskEvent } from "./transitions.ts";
+import type { Deadlines } from "../structures/deadlines.ts";
+import type { Lease } from "../structures/leases.ts";
+import { type State, state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { Committer } from "./committer.ts";
+import type { TaskPlaces } from "./task-places.ts";
+import { RETRY_AFTER_FAILURE_MS } from "./task-places.ts";
+import { type TaskView, viewOf } from "./task-view.ts";
+import type { TaskEvent } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
-import { type TaskView, viewOf } from "./views.ts";
 import type { Change } from "./watching.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly table: TaskTable;
+  readonly committer: Committer;
+  readonly deadlines: Deadlines;
+  readonly places: TaskPlaces;
+}
 
 type EndingChange = Extract<Change, "ACKED" | "DELETED" | "EXPIRED">;
 
@@ -25,11 +39,11 @@ export interface Step {
 export const MOST_IN_ONE_COMMIT = 10_000;
 
 /** Begins durable changes of tasks, and sees them through their commit. */
-export class TaskChanges {
-  readonly #core: Core;
+export class DurableChanges {
+  readonly #parts: Parts;
 
-  constructor(core: Core) {
-    this.#core = core;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   /**
@@ -37,19 +51,19 @@ export class TaskChanges {
    * to tell it counts as nothing and nobody who watches is told.
    */
   end(tube: Tube, slot: number, event: TaskEvent, change: EndingChange | undefined): Step {
-    const core = this.#core;
+    const parts = this.#parts;
     const lease = this.#seize(tube, slot);
-    if (!tube.temporary) core.committer.changes.removes.push(core.table.key[slot] as number);
+    if (!tube.temporary) parts.committer.changes.removes.push(parts.table.key[slot] as number);
     return {
       tube,
       slot,
       commit: () => {
         if (change === "EXPIRED") tube.expired++;
         else if (change !== undefined) tube.done++;
-        if (change !== undefined) core.announce(tube, slot, change);
-        if (lease !== undefined) core.freeGroup(tube, slot);
-        core.setState(tube, slot, event, state.DONE);
-        core.forget(tube, slot);
+        if (change !== undefined) parts.places.announce(tube, slot, change);
+        if (lease !== undefined) parts.places.freeGroup(tube, slot);
+        parts.places.setState(tube, slot, event, state.DONE);
+        parts.places.forget(tube, slot);
       },
       undo: () => this.#restore(tube, slot, lease),
     };
@@ -64,17 +78,17 @@ export class TaskChanges {
     progress: TaskProgress,
     change: Change,
   ): Step {
-    const core = this.#core;
+    const parts = this.#parts;
     const lease = this.#seize(tube, slot);
-    if (!tube.temporary) core.committer.changes.updates.push(progress);
+    if (!tube.temporary) parts.committer.changes.updates.push(progress);
     return {
       tube,
       slot,
       commit: () => {
-        core.setProgress(slot, progress);
-        core.setState(tube, slot, event, to);
-        if (lease !== undefined) core.freeGroup(tube, slot);
-        if (core.unhold(tube, slot)) core.announce(tube, slot, change);
+        parts.places.setProgress(slot, progress);
+        parts.places.setState(tube, slot, event, to);
+        if (lease !== undefined) parts.places.freeGroup(tube, slot);
+        if (parts.places.unhold(tube, slot)) parts.places.announce(tube, slot, change);
       },
       undo: () => this.#restore(tube, slot, lease),
     };
@@ -85,13 +99,13 @@ export class TaskChanges {
    * are left, or are on their way to the store and can be removed when they are back.
    */
   endNext(tube: Tube, end: number): { readonly steps: Step[]; readonly more: boolean } {
-    const { slots, more } = this.#core.tasksInPlace(tube, end, MOST_IN_ONE_COMMIT);
+    const { slots, more } = this.#parts.places.inPlace(tube, end, MOST_IN_ONE_COMMIT);
     return { steps: slots.map((slot) => this.end(tube, slot, "delete", undefined)), more };
   }
 
   /** What the store keeps of the task as it is. */
   progressOf(slot: number): TaskProgress {
-    const { table } = this.#core;
+    const { table } = this.#parts;
     return {
       key: table.key[slot] as number,
       buried: table.state[slot] === state.BURIED,
@@ -106,7 +120,7 @@ export class TaskChanges {
   run(steps: readonly Step[]): Promise<void> {
     if (steps.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#core.committer.add({
+      this.#parts.committer.add({
         committed: () => {
           for (const step of steps) step.commit();
           resolve();
@@ -121,15 +135,15 @@ export class TaskChanges {
 
   /** As `run` for one step; resolves with the task as it is afterwards. */
   runAndView(step: Step): Promise<TaskView> {
-    const core = this.#core;
+    const parts = this.#parts;
     const { tube, slot } = step;
     return new Promise((resolve, reject) => {
-      core.committer.add({
+      parts.committer.add({
         committed: () => {
-          const before = viewOf(core, tube, slot, state.DONE);
+          const before = viewOf(parts.table, tube, slot, state.DONE);
           step.commit();
-          const gone = tube.log.find(before.id) !== slot;
-          resolve(gone ? before : viewOf(core, tube, slot));
+          const gone = tube.index.find(before.id) !== slot;
+          resolve(gone ? before : viewOf(parts.table, tube, slot));
         },
         failed: (error) => {
           step.undo();
@@ -142,7 +156,7 @@ export class TaskChanges {
   /** Nobody waits for these: where the store does not take them they are due again soon. */
   runInBackground(steps: readonly Step[]): void {
     if (steps.length === 0) return;
-    const { committer, deadlines, clock } = this.#core;
+    const { committer, deadlines, clock } = this.#parts;
     committer.add({
       committed: () => {
         for (const step of steps) step.commit();
@@ -157,14 +171,14 @@ export class TaskChanges {
   }
 
   #seize(tube: Tube, slot: number): Lease | undefined {
-    const lease = this.#core.table.lease[slot];
-    this.#core.hold(tube, slot);
-    if (lease !== undefined) this.#core.endLease(lease);
+    const lease = this.#parts.table.lease[slot];
+    this.#parts.places.hold(tube, slot);
+    if (lease !== undefined) this.#parts.places.endLease(lease);
     return lease;
   }
 
   #restore(tube: Tube, slot: number, lease: Lease | undefined): boolean {
-    if (lease !== undefined) this.#core.restoreLease(lease);
-    return this.#core.unhold(tube, slot);
+    if (lease !== undefined) this.#parts.places.restoreLease(lease);
+    return this.#parts.places.unhold(tube, slot);
   }
 }

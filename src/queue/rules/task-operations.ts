@@ -1,11 +1,22 @@
+import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
-import { AnswerRoom } from "./answer-size.ts";
-import type { Core } from "./core.ts";
-import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
-import { canHappen, type State, state } from "./transitions.ts";
+import type { QueueStore } from "../repository.ts";
+import { type State, state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import { AnswerSize } from "./answer-size.ts";
+import type { Committer } from "./committer.ts";
+import { type DurableChanges, MOST_IN_ONE_COMMIT, type Step } from "./durable-changes.ts";
+import { type TaskView, viewOf, withPayloads } from "./task-view.ts";
+import { canHappen } from "./transitions.ts";
 import type { Tube } from "./tube.ts";
-import { type TaskView, viewOf, withPayloads } from "./views.ts";
 import { announceTruncated } from "./watching.ts";
+
+interface Parts {
+  readonly store: QueueStore;
+  readonly clock: Clock;
+  readonly table: TaskTable;
+  readonly committer: Committer;
+}
 
 export interface TaskPage {
   readonly tasks: TaskView[];
@@ -14,30 +25,30 @@ export interface TaskPage {
 }
 
 /** What operators do with tasks by their ids, without a lease. */
-export class Operating {
-  readonly #core: Core;
-  readonly #changes: TaskChanges;
+export class TaskOperations {
+  readonly #parts: Parts;
+  readonly #changes: DurableChanges;
 
-  constructor(core: Core, changes: TaskChanges) {
-    this.#core = core;
+  constructor(parts: Parts, changes: DurableChanges) {
+    this.#parts = parts;
     this.#changes = changes;
   }
 
   /** One task with its payload. Rejects with TASK_NOT_FOUND. */
   async get(tube: Tube, id: number): Promise<TaskView> {
     const slot = this.#find(tube, id);
-    const [view] = await withPayloads(this.#core, [viewOf(this.#core, tube, slot)], [slot]);
+    const [view] = await withPayloads(this.#parts, [viewOf(this.#parts.table, tube, slot)], [slot]);
     if (view === undefined) throw new UsherError("TASK_NOT_FOUND");
     return view;
   }
 
   /** Up to `size` tasks with ids above `after`, by id, of one state or any. */
   async list(tube: Tube, which: State | undefined, after: number, size: number): Promise<TaskPage> {
-    const { table } = this.#core;
+    const { table } = this.#parts;
     const slots: number[] = [];
-    const room = new AnswerRoom(this.#core, tube);
+    const room = new AnswerSize(this.#parts.table, tube);
     let more = false;
-    tube.log.walk(after + 1, (slot) => {
+    tube.index.walk(after + 1, (slot) => {
       const is = table.state[slot];
       if (is === state.NONE || (which !== undefined && is !== which)) return true;
       if (slots.length === size || !room.add(slot)) {
@@ -49,8 +60,8 @@ export class Operating {
     });
     const last = slots.at(-1);
     const lastId = last === undefined ? undefined : (table.id[last] as number);
-    const views = slots.map((slot) => viewOf(this.#core, tube, slot));
-    const tasks = await withPayloads(this.#core, views, slots);
+    const views = slots.map((slot) => viewOf(this.#parts.table, tube, slot));
+    const tasks = await withPayloads(this.#parts, views, slots);
     return { tasks, after: more ? lastId : undefined };
   }
 
@@ -81,7 +92,7 @@ export class Operating {
 
   /** Buries a ready or delayed task. Rejects with TASK_NOT_FOUND, TASK_NOT_BURIABLE. */
   async bury(tube: Tube, id: number, reason: string): Promise<TaskView> {
-    const { table } = this.#core;
+    const { table } = this.#parts;
     const slot = this.#find(tube, id);
     const from = table.state[slot] as State;
     if (from === state.LEASED || table.held[slot] === 1 || !canHappen("bury", from)) {
@@ -98,8 +109,8 @@ export class Operating {
   async delete(tube: Tube, id: number): Promise<TaskView> {
     const slot = this.#find(tube, id);
     // Another change of it is on its way and will be first; what it leaves is deleted.
-    if (this.#core.table.held[slot] === 1) {
-      await this.#core.commit();
+    if (this.#parts.table.held[slot] === 1) {
+      await this.#parts.committer.commit();
       return this.delete(tube, id);
     }
     tube.calls.delete++;
@@ -115,20 +126,20 @@ export class Operating {
       left = more;
       removed += steps.length;
       if (!left) steps.push(this.#announcement(tube));
-      await (steps.length > 0 ? this.#changes.run(steps) : this.#core.commit());
+      await (steps.length > 0 ? this.#changes.run(steps) : this.#parts.committer.commit());
     }
     return removed;
   }
 
   /** The last step of a truncation. */
   #announcement(tube: Tube): Step {
-    const commit = (): void => announceTruncated(this.#core, tube);
+    const commit = (): void => announceTruncated(tube, this.#parts.clock.now());
     return { tube, slot: -1, commit, undo: () => false };
   }
 
   #find(tube: Tube, id: number): number {
-    const slot = tube.log.find(id);
-    if (slot === -1 || this.#core.table.state[slot] === state.NONE) {
+    const slot = tube.index.find(id);
+    if (slot === -1 || this.#parts.table.state[slot] === state.NONE) {
       throw new UsherError("TASK_NOT_FOUND", { message: `tube ${tube.name} has no task ${id}` });
     }
     return slot;

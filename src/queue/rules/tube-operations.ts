@@ -1,10 +1,28 @@
+import type { Clock } from "../../base/clock.ts";
 import { invalid, UsherError } from "../../base/errors.ts";
 import type { TubeKind, TubeSettings } from "../repository.ts";
-import type { Core } from "./core.ts";
-import { features } from "./kinds.ts";
-import { MOST_IN_ONE_COMMIT, type Step, type TaskChanges } from "./task-changes.ts";
-import { state } from "./transitions.ts";
+import type { Deadlines } from "../structures/deadlines.ts";
+import { state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+import type { Committer } from "./committer.ts";
+import { type DurableChanges, MOST_IN_ONE_COMMIT, type Step } from "./durable-changes.ts";
+import type { NumberReservation } from "./number-reservation.ts";
+import type { Serving } from "./serving.ts";
+import type { TaskPlaces } from "./task-places.ts";
 import { type CallCounts, Tube } from "./tube.ts";
+import type { TubeDirectory } from "./tube-directory.ts";
+import { features } from "./tube-kinds.ts";
+
+interface Parts {
+  readonly clock: Clock;
+  readonly table: TaskTable;
+  readonly committer: Committer;
+  readonly deadlines: Deadlines;
+  readonly numbers: NumberReservation;
+  readonly tubes: TubeDirectory;
+  readonly serving: Serving;
+  readonly places: TaskPlaces;
+}
 
 export interface NewTube {
   readonly name: string;
@@ -52,14 +70,14 @@ export const defaultSettings: TubeSettings = {
 };
 
 /** What operators do with tubes as a whole. */
-export class Tubes {
-  readonly #core: Core;
-  readonly #changes: TaskChanges;
+export class TubeOperations {
+  readonly #parts: Parts;
+  readonly #changes: DurableChanges;
   /** Tubes whose making, change or end is not durable yet. */
   readonly #underWay = new Map<string, Promise<unknown>>();
 
-  constructor(core: Core, changes: TaskChanges) {
-    this.#core = core;
+  constructor(parts: Parts, changes: DurableChanges) {
+    this.#parts = parts;
     this.#changes = changes;
   }
 
@@ -72,7 +90,7 @@ export class Tubes {
   }
 
   async #create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
-    const there = this.#core.tubes.get(tube.name);
+    const there = this.#parts.tubes.byName.get(tube.name);
     if (there !== undefined) {
       if (ifNotExists && there.kind === tube.kind) return viewOfTube(there);
       throw new UsherError("TUBE_ALREADY_EXISTS", {
@@ -85,26 +103,26 @@ export class Tubes {
       {
         ...tube,
         settings,
-        number: this.#core.numbers.tube(),
-        createdAt: this.#core.clock.now(),
+        number: this.#parts.numbers.tube(),
+        createdAt: this.#parts.clock.now(),
         pausedUntil: 0,
         nextId: 1,
       },
-      this.#core.table,
+      this.#parts.table,
     );
     await this.#save(made);
-    this.#core.tubes.set(made.name, made);
-    this.#core.tubesByNumber.set(made.number, made);
+    this.#parts.tubes.byName.set(made.name, made);
+    this.#parts.tubes.byNumber.set(made.number, made);
     return viewOfTube(made);
   }
 
   get(name: string): TubeView {
-    return viewOfTube(this.#core.tube(name));
+    return viewOfTube(this.#parts.serving.tube(name));
   }
 
   /** Up to `size` tubes with names after `after`, by name. */
   list(after: string, size: number): { tubes: TubeView[]; more: boolean } {
-    const names = [...this.#core.tubes.keys()].filter((name) => name > after).sort();
+    const names = [...this.#parts.tubes.byName.keys()].filter((name) => name > after).sort();
     const tubes = names.slice(0, size).map((name) => this.get(name));
     return { tubes, more: names.length > size };
   }
@@ -115,7 +133,7 @@ export class Tubes {
   }
 
   async #update(name: string, changed: Partial<TubeSettings>): Promise<TubeView> {
-    const tube = this.#core.tube(name);
+    const tube = this.#parts.serving.tube(name);
     const before = tube.settings;
     const settings = { ...before, ...changed };
     checkSettings(tube.kind, changed, settings);
@@ -127,8 +145,8 @@ export class Tubes {
       throw error;
     }
     // A larger capacity lets waiting puts in.
-    this.#core.touch(tube);
-    this.#core.serveTouched();
+    this.#parts.serving.touch(tube);
+    this.#parts.serving.serveTouched();
     return viewOfTube(tube);
   }
 
@@ -138,7 +156,7 @@ export class Tubes {
   }
 
   async #pause(name: string, until: number): Promise<TubeView> {
-    const tube = this.#core.tube(name);
+    const tube = this.#parts.serving.tube(name);
     const before = tube.pausedUntil;
     this.#setPause(tube, until);
     // What is told is the pause that was asked for, even if it is over by now.
@@ -163,46 +181,46 @@ export class Tubes {
   }
 
   async #delete(name: string, force: boolean): Promise<void> {
-    const core = this.#core;
-    const tube = core.tube(name);
+    const parts = this.#parts;
+    const tube = parts.serving.tube(name);
     if (!force && (tube.counts[state.LEASED] as number) > 0) {
       throw new UsherError("TUBE_IN_USE", {
         message: `${tube.counts[state.LEASED]} tasks of tube ${name} are leased`,
       });
     }
     // From here on nobody finds the tube. What is on its way to the store goes when it is back.
-    core.tubes.delete(name);
+    parts.tubes.byName.delete(name);
     try {
       for (let left = true; left; ) {
         const { steps } = this.#changes.endNext(tube, Infinity);
         left = steps.length === MOST_IN_ONE_COMMIT;
         if (!left) {
-          core.committer.changes.removedTubes.push(tube.number);
+          parts.committer.changes.removedTubes.push(tube.number);
           steps.push(this.#endOfTube(tube));
         }
         await this.#changes.run(steps);
       }
     } catch (error) {
-      core.tubes.set(name, tube);
-      core.touch(tube);
-      core.serveTouched();
+      parts.tubes.byName.set(name, tube);
+      parts.serving.touch(tube);
+      parts.serving.serveTouched();
       throw error;
     }
   }
 
   statistics(name: string): TubeStatistics {
-    return this.#statisticsOf(this.#core.tube(name));
+    return this.#statisticsOf(this.#parts.serving.tube(name));
   }
 
   /** Of every tube, by name. */
   allStatistics(): TubeStatistics[] {
-    this.#core.advance();
-    const names = [...this.#core.tubes.keys()].sort();
+    this.#parts.serving.advance();
+    const names = [...this.#parts.tubes.byName.keys()].sort();
     return names.map((name) => this.statistics(name));
   }
 
   #statisticsOf(tube: Tube): TubeStatistics {
-    const { table, clock } = this.#core;
+    const { table, clock } = this.#parts;
     const [, ready = 0, delayed = 0, leased = 0, buried = 0] = tube.counts;
     const oldest = ready === 0 ? -1 : tube.oldest.find();
     return {
@@ -223,33 +241,33 @@ export class Tubes {
   }
 
   #setPause(tube: Tube, until: number): void {
-    const { deadlines } = this.#core;
+    const { deadlines } = this.#parts;
     deadlines.clearAlarm(tube.pauseAlarm);
     tube.pausedUntil = until;
     const resume = (): void => {
       tube.pausedUntil = 0;
-      this.#core.touch(tube);
+      this.#parts.serving.touch(tube);
     };
     tube.pauseAlarm = deadlines.setAlarm(until === 0 ? Infinity : until, resume);
     if (until !== 0) return;
-    this.#core.touch(tube);
-    this.#core.serveTouched();
+    this.#parts.serving.touch(tube);
+    this.#parts.serving.serveTouched();
   }
 
   /** The last step of a deletion. */
   #endOfTube(tube: Tube): Step {
-    const core = this.#core;
+    const parts = this.#parts;
     return {
       tube,
       slot: -1,
       commit: () => {
         tube.gone = true;
-        core.tubesByNumber.delete(tube.number);
-        core.deadlines.clearAlarm(tube.pauseAlarm);
-        for (const entry of tube.dedup.values()) core.deadlines.clearAlarm(entry.alarm);
-        for (const slot of core.tasksInPlace(tube, Infinity, Infinity).slots) {
-          core.displace(tube, slot);
-          core.discard(tube, slot);
+        parts.tubes.byNumber.delete(tube.number);
+        parts.deadlines.clearAlarm(tube.pauseAlarm);
+        for (const entry of tube.dedup.values()) parts.deadlines.clearAlarm(entry.alarm);
+        for (const slot of parts.places.inPlace(tube, Infinity, Infinity).slots) {
+          parts.places.displace(tube, slot);
+          parts.places.discard(tube, slot);
         }
         const error = new UsherError("TUBE_NOT_FOUND", {
           message: `tube ${tube.name} was deleted`,
@@ -264,8 +282,8 @@ export class Tubes {
   }
 
   #save(tube: Tube): Promise<void> {
-    this.#core.committer.keepTube(tube);
-    return this.#core.commit();
+    this.#parts.committer.keepTube(tube);
+    return this.#parts.committer.commit();
   }
 
   /** What makes, changes or ends a tube waits for what is under way with one of that name. */

@@ -1,5 +1,5 @@
 import { randomFillSync } from "node:crypto";
-import type { Session } from "./sessions.ts";
+import type { Alarm } from "./alarm.ts";
 
 /** One worker's hold on one task. */
 export interface Lease {
@@ -11,6 +11,24 @@ export interface Lease {
   readonly session: Session | undefined;
   /** A stream that counts what it holds. */
   readonly holder: LeaseHolder | undefined;
+}
+
+/** The leases of one worker, which live and end together. */
+export interface Session {
+  readonly id: string;
+  readonly ttlMs: number;
+  /** When it ends if nothing names it before. A session with users does not end. */
+  expiresAt: number;
+  readonly leases: Set<Lease>;
+  readonly users: Set<SessionUser>;
+  alarm: Alarm | undefined;
+  /** It has ended: a lease that comes back to it is over at once. */
+  over: boolean;
+}
+
+/** Something that lives as long as a session: a waiting take, an open stream. */
+export interface SessionUser {
+  sessionEnded(): void;
 }
 
 export interface LeaseHolder {

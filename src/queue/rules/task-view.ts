@@ -1,8 +1,13 @@
-import type { Payload } from "../repository.ts";
-import type { Core } from "./core.ts";
-import type { State } from "./transitions.ts";
-import { state } from "./transitions.ts";
-import type { Tube } from "./tube.ts";
+import type { Payload, QueueStore } from "../repository.ts";
+import type { ReadyOrder } from "../structures/ready-order.ts";
+import { type State, state } from "../structures/task-state.ts";
+import type { TaskTable } from "../structures/task-table.ts";
+
+/** Of a tube a view tells this. */
+export interface ViewedTube {
+  readonly name: string;
+  readonly order: ReadyOrder;
+}
 
 /** A task as callers see it. Times are milliseconds since the Unix epoch; Infinity is never. */
 export interface TaskView {
@@ -30,8 +35,7 @@ export interface TaskView {
 }
 
 /** A task as it is now, without lease and payload; `as` names another state to show. */
-export function viewOf(core: Core, tube: Tube, slot: number, as?: State): TaskView {
-  const { table } = core;
+export function viewOf(table: TaskTable, tube: ViewedTube, slot: number, as?: State): TaskView {
   const shown = as ?? (table.state[slot] as State);
   return {
     tube: tube.name,
@@ -54,10 +58,16 @@ export function viewOf(core: Core, tube: Tube, slot: number, as?: State): TaskVi
 }
 
 /** A task as its taker gets it, payload apart. */
-export function leasedView(core: Core, tube: Tube, slot: number): TaskView {
-  const lease = core.table.lease[slot];
-  const view = viewOf(core, tube, slot);
+export function leasedView(table: TaskTable, tube: ViewedTube, slot: number): TaskView {
+  const lease = table.lease[slot];
+  const view = viewOf(table, tube, slot);
   return lease === undefined ? view : { ...view, lease: lease.token };
+}
+
+/** Where payloads are: in memory, or in the store alone. */
+interface PayloadSources {
+  readonly table: TaskTable;
+  readonly store: QueueStore;
 }
 
 /**
@@ -65,11 +75,10 @@ export function leasedView(core: Core, tube: Tube, slot: number): TaskView {
  * that are gone meanwhile are left out. Rejects with STORAGE_UNAVAILABLE.
  */
 export function withPayloads(
-  core: Core,
+  { table, store }: PayloadSources,
   views: TaskView[],
   slots: readonly number[],
 ): TaskView[] | Promise<TaskView[]> {
-  const { table } = core;
   let missing: number[] | undefined;
   for (const [index, slot] of slots.entries()) {
     const payload = table.payload[slot];
@@ -81,17 +90,18 @@ export function withPayloads(
     }
   }
   if (missing === undefined) return views;
-  return readPayloads(core, views, slots, missing);
+  return readPayloads(table, store, views, slots, missing);
 }
 
 async function readPayloads(
-  core: Core,
+  table: TaskTable,
+  store: QueueStore,
   views: TaskView[],
   slots: readonly number[],
   missing: readonly number[],
 ): Promise<TaskView[]> {
-  const keys = missing.map((index) => core.table.key[slots[index] as number] as number);
-  const found = await core.store.payloads(keys);
+  const keys = missing.map((index) => table.key[slots[index] as number] as number);
+  const found = await store.payloads(keys);
   for (const [position, index] of missing.entries()) {
     (views[index] as TaskView).payload = found.get(keys[position] as number);
   }

@@ -1,0 +1,23 @@
+import type { CacheBudget } from "../structures/payload-cache.ts";
+
+/** What an engine has from outside where it keeps one shard of the tubes among others. */
+export interface ShardPart {
+  /** Begins every lease token and every session id, so that they tell the shard. */
+  readonly prefix: string;
+  /** Shared by all the engines of this process. */
+  readonly cache: CacheBudget;
+  readonly sessions: SessionHomes;
+  /** False while another instance may have taken the shard over without a word to this one. */
+  mayLease(): boolean;
+}
+
+/** Where sessions live that were opened in other shards. */
+export interface SessionHomes {
+  /**
+   * Asks whether a session lives on, and renews it if someone here uses it. Resolves with when it
+   * ends; undefined: it is over. Rejects where its home does not answer.
+   */
+  ask(id: string, inUse: boolean): Promise<number | undefined>;
+  /** A session of this shard is over: others may hold leases of it. */
+  ended(id: string): void;
+}
