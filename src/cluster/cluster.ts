@@ -3,7 +3,7 @@ import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import type { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { UsherError } from "../base/errors.ts";
 import { createClusterService } from "./cluster-service.ts";
-import { OwnCalls } from "./internal-calls.ts";
+import { InternalCalls } from "./internal-calls.ts";
 import { LocalShards, type LocalShardsParts } from "./local-shards.ts";
 import { Membership } from "./membership.ts";
 import { Peers } from "./peers.ts";
@@ -25,7 +25,7 @@ export interface Cluster {
   /** For the other instances. */
   readonly cluster: ServiceImpl<typeof ClusterService>;
   /** For what this service itself puts. */
-  readonly tubes: OwnCalls;
+  readonly tubes: InternalCalls;
   /** Throws SHARD_UNAVAILABLE where the others may take this instance for dead. */
   check(): void;
   /** Joins the others, who reach this instance's gRPC listener at the address. */
@@ -48,7 +48,7 @@ export function createCluster({ registry, lifeMs, ...parts }: ClusterParts): Clu
   return {
     queue: createClusterQueueService(router, sessions),
     cluster: createClusterService(router, sessions),
-    tubes: new OwnCalls(router),
+    tubes: new InternalCalls(router),
     check() {
       if (!membership.isAlive) throw new UsherError("SHARD_UNAVAILABLE");
     },

@@ -15,12 +15,12 @@ import { shardOfTube } from "./shards.ts";
 const { createTube, batchPut } = QueueService.method;
 
 /** A tube of the service's own. */
-export type OwnTube = Omit<NewTube, "settings"> & {
+export type InternalTube = Omit<NewTube, "settings"> & {
   readonly settings: Pick<TubeSettings, "retryBackoff" | "dedupWindowMs">;
 };
 
 /** Calls that the service makes to its own queues, wherever the shard is. */
-export class OwnCalls {
+export class InternalCalls {
   readonly #router: Router;
 
   constructor(router: Router) {
@@ -29,7 +29,7 @@ export class OwnCalls {
 
   /** Rejects as CreateTube does. */
   async createTube(
-    { name, kind, temporary, settings }: OwnTube,
+    { name, kind, temporary, settings }: InternalTube,
     ifNotExists: boolean,
   ): Promise<{ temporary: boolean }> {
     const tube = { name, kind: TubeKind[kind], temporary, ...settingsMessage(settings) };
@@ -57,7 +57,7 @@ function contextOf(method: DescMethod): HandlerContext {
   });
 }
 
-function settingsMessage({ retryBackoff, dedupWindowMs }: OwnTube["settings"]) {
+function settingsMessage({ retryBackoff, dedupWindowMs }: InternalTube["settings"]) {
   return {
     dedupWindow: durationFromMs(dedupWindowMs),
     ...(retryBackoff && {

@@ -16,7 +16,7 @@ import { RequestQueue } from "./request-queue.ts";
 import { isMoved, type Router } from "./router.ts";
 import { byShard } from "./split-batches.ts";
 import { giveBack } from "./undo-take.ts";
-import { type WorkResponse, workRequest } from "./work.ts";
+import { type WorkResponse, workRequest } from "./work-messages.ts";
 
 type Task = MessageInitShape<typeof TaskSchema>;
 type Failure = MessageInitShape<typeof LeaseFailureSchema>;

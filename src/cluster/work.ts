@@ -1,12 +1,6 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
-import {
-  type WorkRequest,
-  WorkRequestSchema,
-  type WorkResponseSchema,
-  type WorkStart,
-} from "../../gen/usher/queue/v1/stream_pb.ts";
+import type { WorkRequest, WorkStart } from "../../gen/usher/queue/v1/stream_pb.ts";
 import { invalid, UsherError } from "../base/errors.ts";
 import { batch, countUpTo, sessionId, tubeName } from "../queue/handlers/requests.ts";
 import { DEFAULT_PREFETCH } from "../queue/handlers/streams.ts";
@@ -15,8 +9,7 @@ import { isForwarded, type Router } from "./router.ts";
 import type { SessionRouting } from "./sessions.ts";
 import { shardOfTube } from "./shards.ts";
 import { SharedWork } from "./shared-work.ts";
-
-export type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
+import type { WorkResponse } from "./work-messages.ts";
 
 /**
  * A worker's stream. Where all its tubes are in one shard it goes to that shard's owner as it is;
@@ -92,9 +85,4 @@ async function* precededBy(
 ): AsyncGenerator<WorkRequest> {
   yield first;
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
-}
-
-/** A message of the router's own to a shard's stream. */
-export function workRequest(message: MessageInitShape<typeof WorkRequestSchema>["message"]) {
-  return create(WorkRequestSchema, message === undefined ? {} : { message });
 }
