@@ -3,7 +3,7 @@ import { mailContext } from "../auth/mail.ts";
 import type { KeyStore } from "../auth/repository.ts";
 import { createSealer } from "../auth/sealing.ts";
 import { signingKeyContext } from "../auth/signing-keys.ts";
-import type { AuthKind, AuthRecords } from "../storage/auth-records.ts";
+import type { AuthKind, AuthRecords } from "../storage/moved-records.ts";
 
 /** Seals again, with the keys of the target, what the keys of the source have sealed. */
 export class Resealing {

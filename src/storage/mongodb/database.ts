@@ -1,7 +1,7 @@
 import { type ClientSession, type Db, MongoClient, MongoError, ReadPreference } from "mongodb";
 import { UsherError } from "../../base/errors.ts";
 import { StorageOpenError } from "../open-error.ts";
-import { failWritesToClosedSockets } from "./broken-connections.ts";
+import { failWritesToClosedSockets } from "./closed-socket-workaround.ts";
 
 failWritesToClosedSockets();
 

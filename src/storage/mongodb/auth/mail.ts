@@ -1,6 +1,6 @@
 import type { MailSteps, NewMail } from "../../../auth/repository.ts";
-import { nextOrder } from "./order.ts";
 import type { MailDocument } from "./schema.ts";
+import { nextTimeOrderedId } from "./time-ordered-ids.ts";
 import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
 
 export function mailSteps({ alone }: AuthTransactions): MailSteps {
@@ -35,7 +35,7 @@ export async function insertMail({ in: { mail }, options, ...transaction }: Auth
   const documents = transaction.mail.map(
     ({ id, sealed, expireTime = null }): MailDocument => ({
       _id: id,
-      order: nextOrder(),
+      order: nextTimeOrderedId(),
       sealed,
       expireTime,
     }),

@@ -123,8 +123,8 @@ export type SigningKeyDocument = Omit<SigningKey, "id"> & {
   readonly order: number;
 };
 
-/** A sequence, by its name. Whoever takes the next number of it writes this document. */
-export interface CounterDocument {
+/** A sequence. Every transaction that takes a number of it writes this document. */
+export interface SequenceDocument {
   readonly _id: "revocations" | "signing_keys";
   readonly last: number;
 }
@@ -139,7 +139,7 @@ export interface AuthCollections {
   readonly mail: Collection<MailDocument>;
   readonly revocations: Collection<RevocationDocument>;
   readonly signingKeys: Collection<SigningKeyDocument>;
-  readonly counters: Collection<CounterDocument>;
+  readonly counters: Collection<SequenceDocument>;
 }
 
 export function authCollections(db: Db): AuthCollections {

@@ -1,5 +1,5 @@
 import type { SigningKeySteps } from "../../../auth/repository.ts";
-import { takeNumbers } from "./counters.ts";
+import { takeNumbers } from "./sequences.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
 export function signingKeySteps({ step, alone }: AuthTransactions): SigningKeySteps {

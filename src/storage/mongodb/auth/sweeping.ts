@@ -1,6 +1,5 @@
 import type { Collection, Filter } from "mongodb";
 import type { SweepSteps } from "../../../auth/repository.ts";
-import { REVOCATION_KEPT_MS } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
 import type { AuthReader, AuthTransactions } from "./transactions.ts";
 
@@ -10,7 +9,7 @@ import type { AuthReader, AuthTransactions } from "./transactions.ts";
  */
 export function sweepSteps({ alone }: AuthTransactions): SweepSteps {
   return {
-    sweep: ({ now, attemptsBefore, eventsBefore, limit }) =>
+    sweep: ({ now, attemptsBefore, eventsBefore, revocationsBefore, limit }) =>
       alone(async (reader) => {
         const { states, sessions, attempts, attemptGuards, events } = reader.in;
         const over = { field: "expireTime", filter: { $lte: now }, limit };
@@ -24,7 +23,7 @@ export function sweepSteps({ alone }: AuthTransactions): SweepSteps {
           await remove(reader, attempts, uncounted),
           await remove(reader, attemptGuards, uncounted),
           await remove(reader, events, unkept),
-          await removeRevocations(reader, now - REVOCATION_KEPT_MS, limit),
+          await removeRevocations(reader, revocationsBefore, limit),
         );
       }),
   };

@@ -1,7 +1,7 @@
 import type { Db, Document } from "mongodb";
 import type { ClusterView, ShardRecord, ShardRegistry } from "../../../cluster/registry.ts";
 import { toUsherError } from "../database.ts";
-import { collections, instancesOf, type ShardDocument, shardsOf } from "../queue/schema.ts";
+import { clusterCollections, instancesOf, type ShardDocument, shardsOf } from "./schema.ts";
 
 export interface ShardRegistryOptions {
   /** The id of this instance: random, new for each start. */
@@ -56,7 +56,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
     }));
     try {
       await db.command({
-        update: collections.shards,
+        update: clusterCollections.shards,
         ordered: false,
         updates,
         maxTimeMS: CLAIM_MS,
@@ -135,7 +135,7 @@ async function viewOf(db: Db): Promise<ClusterView> {
     .aggregate<Document>([
       { $match: { epoch: { $gt: 0 } } },
       { $project: { epoch: 1, owner: 1, heir: 1 } },
-      { $unionWith: { coll: collections.instances, pipeline: living } },
+      { $unionWith: { coll: clusterCollections.instances, pipeline: living } },
     ])
     .toArray();
   const view = { instances: [] as Document[], shards: [] as Document[] };

@@ -9,7 +9,7 @@ import type {
   TubeKind,
   TubeRecord,
 } from "../../../queue/repository.ts";
-import { idOf, numberOf } from "./keys.ts";
+import { idOf, numberOf } from "./shard-ids.ts";
 
 /*
  * How records look as documents. A field that has nothing to say is not there (`undefined`, which

@@ -1,12 +1,13 @@
 import type { Db, Document, FindOptions } from "mongodb";
 import { UsherError } from "../../../base/errors.ts";
 import type { Recovery } from "../../../queue/repository.ts";
+import { type ShardDocument, shardsOf } from "../cluster/schema.ts";
 import { toUsherError } from "../database.ts";
-import type { Holding } from "./committer.ts";
 import { dedupFrom, tubeFrom } from "./documents.ts";
-import { dedupKeysOf, idsOf, shardOf } from "./keys.ts";
-import { collections, type ShardDocument, shardsOf } from "./schema.ts";
-import { readTask, shardOfTask, taskFields } from "./task-reader.ts";
+import type { Holding } from "./group-committer.ts";
+import { collections } from "./schema.ts";
+import { dedupKeysOf, idsOf, shardOf } from "./shard-ids.ts";
+import { readTask, shardOfTask, taskFields } from "./task-bson.ts";
 
 interface Opening {
   readonly holding: Holding;

@@ -1,12 +1,11 @@
 import type { Db, Document } from "mongodb";
-import type { KeptLeases, Payload, QueueStore } from "../../../queue/repository.ts";
-import { type MongoDatabase, toUsherError } from "../database.ts";
-import { GroupCommitter, type Holding } from "./committer.ts";
-import { leaseFrom, payloadFrom, payloadOnly, sessionFrom } from "./documents.ts";
-import { idOf, keptOf, numberOf } from "./keys.ts";
+import type { QueueStore } from "../../../queue/repository.ts";
+import type { MongoDatabase } from "../database.ts";
+import { GroupCommitter, type Holding } from "./group-committer.ts";
+import { keptWrites, readKept } from "./kept-leases.ts";
 import { ShardLoader } from "./loader.ts";
-import { collections, shardsOf } from "./schema.ts";
-import { keptWrites, writesOf } from "./writes.ts";
+import { readPayloads } from "./payloads.ts";
+import { writesOf } from "./writes.ts";
 
 /** The stores of the shards that one instance owns. */
 export interface ShardStores {
@@ -39,9 +38,6 @@ const PATIENCE_MS = 30_000;
  * several busy shards. More of them would share less.
  */
 const COMMITTERS = 2;
-/** Keys in one query. */
-const PAYLOADS = 10_000;
-
 export function createShardStores(
   database: MongoDatabase,
   options: ShardStoreOptions,
@@ -80,26 +76,7 @@ function createStore(
       await committer.commit(holding, writesOf(shard, changes));
     },
 
-    async payloads(keys) {
-      try {
-        const found = new Map<number, Payload>();
-        for (let at = 0; at < keys.length; at += PAYLOADS) {
-          const ids = keys.slice(at, at + PAYLOADS).map((key) => idOf(shard, key));
-          const cursor = db
-            .collection(collections.tasks)
-            .find(
-              { _id: { $in: ids as never[] } },
-              { projection: payloadOnly, promoteBuffers: true },
-            );
-          for await (const document of cursor) {
-            found.set(numberOf(document._id as never), payloadFrom(document));
-          }
-        }
-        return found;
-      } catch (error) {
-        throw toUsherError(error);
-      }
-    },
+    payloads: (keys) => readPayloads(db, shard, keys),
 
     async saveLeases(kept) {
       await committer.commit(holding, keptWrites(shard, kept));
@@ -115,17 +92,4 @@ function createStore(
       return kept;
     },
   };
-}
-
-async function readKept(db: Db, shard: number): Promise<KeptLeases> {
-  try {
-    const document = await shardsOf(db).findOne({ _id: shard }, { projection: { kept: 1 } });
-    if (document?.kept !== true) return { leases: [], sessions: [] };
-    const filter = { _id: keptOf(shard) as never };
-    const leases = await db.collection(collections.keptLeases).find(filter).toArray();
-    const sessions = await db.collection(collections.keptSessions).find(filter).toArray();
-    return { leases: leases.map(leaseFrom), sessions: sessions.map(sessionFrom) };
-  } catch (error) {
-    throw toUsherError(error);
-  }
 }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { FoundSession } from "./sessions.ts";
+import type { FoundSession } from "./session-checks.ts";
 
 /** Of so many sessions it is remembered what a check found, about 2 KB each. */
 const MOST_REMEMBERED = 10_000;

@@ -29,14 +29,3 @@ export class BulkInsert {
     }
   }
 }
-
-/** Calls `visit` with each run of consecutive numbers; sorts the keys in place. */
-export function eachRange(keys: number[], visit: (first: number, last: number) => void): void {
-  keys.sort((a, b) => a - b);
-  for (let start = 0; start < keys.length; ) {
-    let end = start;
-    while (end + 1 < keys.length && (keys[end + 1] as number) <= (keys[end] as number) + 1) end++;
-    visit(keys[start] as number, keys[end] as number);
-    start = end + 1;
-  }
-}

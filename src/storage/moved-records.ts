@@ -11,8 +11,8 @@ import type {
 } from "../auth/repository.ts";
 
 /*
- * All that AuthService keeps, whole, as it goes from one storage to another. The port has steps
- * and not records: nobody but a move reads or writes these.
+ * All that AuthService keeps, as whole records that go from one storage to another. Only a move
+ * reads or writes them: AuthService's port has steps and no records.
  */
 
 /** A secret that is known by its hash, until it is over. */
@@ -70,10 +70,28 @@ export interface AttemptRecord {
   readonly pendingUntil: number | undefined;
 }
 
+/** What is counted of AuthService on both sides of a move, under the names that its operator sees. */
+export type AuthCounts = Readonly<
+  Record<
+    | "users"
+    | "social accounts"
+    | "activation codes"
+    | "reset tokens"
+    | "sessions"
+    | "sign-ins under way"
+    | "password attempts"
+    | "mails on their way"
+    | "audit events"
+    | "revocations"
+    | "signing keys",
+    number
+  >
+>;
+
 /** With the place in the order of its kind. */
 export type Ordered<T> = T & { readonly order: number };
 
-/** What is read, by kind: all of it in batches, each kind in its order. */
+/** Records by kind. A move reads each kind in batches, in its order. */
 export interface AuthRecords {
   readonly users: UserRecord;
   readonly sessions: SessionRecord;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createTurns } from "../../../src/storage/mongodb/auth/turns.ts";
+import { createAdvisoryLocks } from "../../../src/storage/mongodb/auth/advisory-locks.ts";
 
 /** Work that ends when it is told to, and notes when it begins. */
 function controlled(begun: string[], name: string) {
@@ -18,13 +18,13 @@ function settle(): Promise<void> {
 }
 
 test("work under one name begins when all before it has ended, well or not", async () => {
-  const inTurn = createTurns();
+  const withLocks = createAdvisoryLocks();
   const begun: string[] = [];
   const [one, two, three] = ["one", "two", "three"].map((name) => controlled(begun, name));
   assert.ok(one && two && three);
-  const first = inTurn(["a"], one.work);
-  const second = inTurn(["a", "b"], two.work);
-  const third = inTurn(["b"], three.work);
+  const first = withLocks(["a"], one.work);
+  const second = withLocks(["a", "b"], two.work);
+  const third = withLocks(["b"], three.work);
   await settle();
   assert.deepEqual(begun, ["one"]);
   one.fail();
@@ -40,21 +40,21 @@ test("work under one name begins when all before it has ended, well or not", asy
 });
 
 test("work under other names, or none, does not wait", async () => {
-  const inTurn = createTurns();
+  const withLocks = createAdvisoryLocks();
   const begun: string[] = [];
   const stuck = controlled(begun, "stuck");
-  const first = inTurn(["a"], stuck.work);
-  assert.equal(await inTurn(["b"], async () => "other"), "other");
-  assert.equal(await inTurn([], async () => "none"), "none");
+  const first = withLocks(["a"], stuck.work);
+  assert.equal(await withLocks(["b"], async () => "other"), "other");
+  assert.equal(await withLocks([], async () => "none"), "none");
   stuck.end();
   await first;
 });
 
-test("work goes without its turn when those before it take too long", async () => {
-  const inTurn = createTurns(1);
+test("work goes without its lock when those before it take too long", async () => {
+  const withLocks = createAdvisoryLocks(1);
   const stuck = controlled([], "stuck");
-  const first = inTurn(["a"], stuck.work);
-  assert.equal(await inTurn(["a"], async () => "impatient"), "impatient");
+  const first = withLocks(["a"], stuck.work);
+  assert.equal(await withLocks(["a"], async () => "impatient"), "impatient");
   stuck.end();
   await first;
 });

@@ -1,10 +1,10 @@
-import type { CounterDocument } from "./schema.ts";
+import type { SequenceDocument } from "./schema.ts";
 import type { AuthReader } from "./transactions.ts";
 
-/** Takes the next numbers of a sequence, of which the first is returned. The least is 1. */
+/** Takes the next `count` numbers of a sequence and returns the first of them. A sequence begins at 1. */
 export async function takeNumbers(
   { in: { counters }, options }: AuthReader,
-  name: CounterDocument["_id"],
+  name: SequenceDocument["_id"],
   count: number,
 ): Promise<number> {
   const counter = await counters.findOneAndUpdate(

@@ -1,4 +1,6 @@
 import type { ProviderProfile, ToldAccount } from "../../../auth/repository.ts";
+import { toldChanges } from "../../../auth/rules/profiles.ts";
+import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { accountKey } from "./documents.ts";
 import type { AccountDocument, UserDocument } from "./schema.ts";
 import type { AuthTransaction } from "./transactions.ts";
@@ -38,25 +40,23 @@ export function withAccount(
 export async function withEmail(
   transaction: AuthTransaction,
   user: UserDocument,
-  { email, emailVerified }: Pick<ToldAccount, "email" | "emailVerified">,
+  told: Pick<ToldAccount, "email" | "emailVerified">,
   now: number,
 ): Promise<UserDocument> {
-  if (email === undefined || !emailVerified || user.emailKey !== undefined) return user;
+  const email = verifiedEmail(told);
+  if (email === undefined || user.emailKey !== undefined) return user;
   if ((await findUser(transaction, { emailKey: email.key })) !== undefined) return user;
   return { ...user, email: email.address, emailKey: email.key, updateTime: now };
 }
 
-/** What is told replaces the profile, and what is left empty does not. */
+/** The user with what a provider tells of the profile. */
 export function withToldProfile(
   user: UserDocument,
   told: ProviderProfile,
   now: number,
 ): UserDocument {
-  const fields = ["firstName", "lastName", "picture", "locale"] as const;
-  const changed = fields.filter((field) => told[field] !== "" && told[field] !== user[field]);
-  if (changed.length === 0) return user;
-  const values = Object.fromEntries(changed.map((field) => [field, told[field]]));
-  return { ...user, ...values, updateTime: now };
+  const changes = toldChanges(user, told);
+  return changes === undefined ? user : { ...user, ...changes, updateTime: now };
 }
 
 /** The email that an account has now. */

@@ -6,8 +6,8 @@ import { StorageOpenError } from "../storage/open-error.ts";
 export const LIFE_MS = 5_000;
 const BEAT_MS = 1_000;
 
-/** The life of a move in the registry, so that neither instances nor another move come between. */
-export class MoveLife {
+/** Keeps a move alive in the registry, so that instances and other moves leave its target alone. */
+export class MoveHeartbeat {
   readonly #registry: ShardRegistry;
   readonly #ended = new AbortController();
   #lastBeat = performance.now();
@@ -41,7 +41,7 @@ export class MoveLife {
     try {
       for await (const _ of setInterval(BEAT_MS, undefined, { signal: this.#ended.signal })) {
         const at = performance.now();
-        // What fails is tried again, until `check` finds that it was too long ago.
+        // A beat that fails is tried again, until `check` finds that the last one was too long ago.
         const alive = await this.#registry.beat(LIFE_MS).catch(() => undefined);
         if (alive === true) this.#lastBeat = at;
       }

@@ -1,5 +1,5 @@
 import type { TaskRecord } from "../../../queue/repository.ts";
-import { numberFrom, shardFrom } from "./keys.ts";
+import { numberFrom, shardFrom } from "./shard-ids.ts";
 
 /** What a start needs of a task's document: all but its payload. */
 export const taskFields = {

@@ -1,7 +1,6 @@
 import { Binary, type Collection, type Db, type OptionalUnlessRequiredId } from "mongodb";
-import type { AuthKind, AuthRecords, HashRecord, UserRecord } from "../../auth-records.ts";
-import { toUsherError } from "../database.ts";
-import { timedHash } from "./documents.ts";
+import type { AuthKind, AuthRecords, HashRecord, UserRecord } from "../../moved-records.ts";
+import { timedHash } from "../auth/documents.ts";
 import {
   type AuthCollections,
   authCollections,
@@ -11,11 +10,12 @@ import {
   type SessionDocument,
   type SigningKeyDocument,
   type UserDocument,
-} from "./schema.ts";
-import { newUser, withKeys, withProfile } from "./user-documents.ts";
+} from "../auth/schema.ts";
+import { newUser, withKeys, withProfile } from "../auth/user-documents.ts";
+import { toUsherError } from "../database.ts";
 
 /** Writes whole records, as a move from another storage brings them; nobody else writes meanwhile. */
-export class AuthImport {
+export class AuthRecordWriter {
   readonly #in: AuthCollections;
   /** The highest numbers seen, from which the counters go on. */
   readonly #last = { revocations: 0, signing_keys: 0 };
@@ -142,33 +142,4 @@ async function insert<T extends { readonly _id: unknown }>(
 ): Promise<void> {
   if (documents.length === 0) return;
   await collection.insertMany(documents as OptionalUnlessRequiredId<T>[], { ordered: false });
-}
-
-/** How much there is of what, by the same names as in another storage. */
-export async function countAuth(db: Db): Promise<Record<string, number>> {
-  const collections = authCollections(db);
-  const { users } = collections;
-  try {
-    const accounts = await users
-      .aggregate<{ count: number }>([
-        { $match: { accountKeys: { $exists: true } } },
-        { $group: { _id: null, count: { $sum: { $size: "$accounts" } } } },
-      ])
-      .toArray();
-    return {
-      users: await users.countDocuments(),
-      "social accounts": accounts[0]?.count ?? 0,
-      "activation codes": await users.countDocuments({ activationCode: { $ne: null } }),
-      "reset tokens": await users.countDocuments({ resetToken: { $ne: null } }),
-      sessions: await collections.sessions.countDocuments(),
-      "sign-ins under way": await collections.states.countDocuments(),
-      "password attempts": await collections.attempts.countDocuments(),
-      "mails on their way": await collections.mail.countDocuments(),
-      "audit events": await collections.events.countDocuments(),
-      revocations: await collections.revocations.countDocuments(),
-      "signing keys": await collections.signingKeys.countDocuments(),
-    };
-  } catch (error) {
-    throw toUsherError(error);
-  }
 }

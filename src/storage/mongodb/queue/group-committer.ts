@@ -1,9 +1,9 @@
 import { type ClientSession, type Db, type Document, MongoServerError } from "mongodb";
 import { UsherError } from "../../../base/errors.ts";
+import { clusterCollections, shardsOf } from "../cluster/schema.ts";
 import { type MongoDatabase, toUsherError } from "../database.ts";
-import { commandsOf } from "./commands.ts";
-import { collections, shardsOf } from "./schema.ts";
-import { CommitUnknown, isPassing, runTransaction } from "./transaction.ts";
+import { CommitUnknown, isPassing, runTransaction } from "./transaction-retries.ts";
+import { commandsOf } from "./write-commands.ts";
 import type { Writes } from "./writes.ts";
 
 /** A shard as one owner holds it, until it is lost. */
@@ -160,7 +160,7 @@ export class GroupCommitter {
         ? { $inc: { commits: 1 }, $set: writes.shard }
         : { $inc: { commits: 1 } },
     }));
-    const fence = await this.#run1({ update: collections.shards, ordered: false, updates });
+    const fence = await this.#run1({ update: clusterCollections.shards, ordered: false, updates });
     if (fence["n"] !== units.length) throw await this.#deposed(units);
     for (const command of commands) await this.#run1(command);
   }

@@ -22,7 +22,7 @@ const KEY_ID = /^[A-Za-z0-9]+$/;
  * Call it with the database of that folder open: that keeps other processes out meanwhile.
  * Throws StorageOpenError if the file cannot be read, written or understood.
  */
-export function openKeyStore(folder: string): KeyStore {
+export function openSealingKeys(folder: string): KeyStore {
   const file = join(folder, FILE);
   try {
     const text = readOrUndefined(file);

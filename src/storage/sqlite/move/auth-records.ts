@@ -1,10 +1,10 @@
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import type { AuditEventType, UserState } from "../../../auth/repository.ts";
-import type { AccountRecord, AuthKind, AuthRecords, HashRecord } from "../../auth-records.ts";
+import type { AccountRecord, AuthKind, AuthRecords, HashRecord } from "../../moved-records.ts";
+import { type Row, text, toState } from "../auth/rows.ts";
 import type { SqliteDatabase } from "../database.ts";
-import { type Row, text, toState } from "./rows.ts";
 
-/** Records at a time, of which the whole is never in memory. */
+/** Records that are in memory at a time. */
 const BATCH = 500;
 
 const sources: Readonly<Record<AuthKind, string>> = {
@@ -28,42 +28,6 @@ const sources: Readonly<Record<AuthKind, string>> = {
 
 function page(table: string): string {
   return `SELECT rowid AS row, * FROM ${table} WHERE rowid > ? ORDER BY rowid LIMIT ?`;
-}
-
-const tables: Readonly<Record<string, string>> = {
-  users: "users",
-  "social accounts": "social_accounts",
-  "activation codes": "activation_codes",
-  "reset tokens": "reset_tokens",
-  sessions: "sessions",
-  "sign-ins under way": "social_states",
-  "password attempts": "password_attempts",
-  "mails on their way": "mail_outbox",
-  "audit events": "audit_events",
-  revocations: "revocations",
-  "signing keys": "signing_keys",
-};
-
-/** How much there is of what. */
-export function countAuth({ handle, read }: SqliteDatabase): Record<string, number> {
-  return read(() =>
-    Object.fromEntries(
-      Object.entries(tables).map(([name, table]) => [name, count(handle.prepare(countOf(table)))]),
-    ),
-  );
-}
-
-/** What a clean stop has kept and nobody else can use. */
-export function countKeptLeases({ handle, read }: SqliteDatabase): number {
-  return read(() => count(handle.prepare(countOf("kept_leases"))));
-}
-
-function countOf(table: string): string {
-  return `SELECT count(*) AS count FROM ${table}`;
-}
-
-function count(statement: StatementSync): number {
-  return Number(statement.get()?.["count"]);
 }
 
 /** Reads all records of a kind, in their order, in batches. */

@@ -1,8 +1,9 @@
 import type { Collection, Db } from "mongodb";
-import { StorageOpenError } from "../open-error.ts";
-import { authCollections, ensureAuthCollections } from "./auth/schema.ts";
-import { toUsherError } from "./database.ts";
-import { collections, ensureQueueCollections, instancesOf, shardsOf } from "./queue/schema.ts";
+import { StorageOpenError } from "../../open-error.ts";
+import { authCollections, ensureAuthCollections } from "../auth/schema.ts";
+import { clusterCollections, instancesOf, shardsOf } from "../cluster/schema.ts";
+import { toUsherError } from "../database.ts";
+import { collections, ensureQueueCollections } from "../queue/schema.ts";
 
 /**
  * What tells that a database was, or is being, filled from another storage. There is one at most.
@@ -174,7 +175,7 @@ export class MoveTarget {
     }
     // Queues that are gone leave numbers that must not be given again.
     const used = await shardsOf(this.#db).findOne({ commits: { $exists: true } });
-    if (used !== null) throw notEmpty(collections.shards);
+    if (used !== null) throw notEmpty(clusterCollections.shards);
   }
 
   /** Dropped and made again: to remove so much one by one would take as long as to write it. */
@@ -202,17 +203,4 @@ function notEmpty(collection: string): StorageOpenError {
   return new StorageOpenError(
     `the target is not empty: there is something in its collection ${collection}; take an empty database`,
   );
-}
-
-/** How much there is of what, by the same names as in another storage. */
-export async function countQueues(db: Db): Promise<Record<string, number>> {
-  try {
-    return {
-      tubes: await db.collection(collections.tubes).countDocuments(),
-      tasks: await db.collection(collections.tasks).countDocuments(),
-      "dedup keys": await db.collection(collections.dedupKeys).countDocuments(),
-    };
-  } catch (error) {
-    throw toUsherError(error);
-  }
 }
