@@ -29,7 +29,7 @@ export class MoveHeartbeat {
     throw new StorageOpenError("the target did not answer for a while: run the move again");
   }
 
-  /** The life is over, and the shards are anyone's. A second call does nothing. */
+  /** Ends the life, so that the shards are anyone's. A second call does nothing. */
   async end(): Promise<void> {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort();

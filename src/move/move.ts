@@ -45,13 +45,13 @@ const PATIENCE_MS = LIFE_MS + 3_000;
 const SAY_EVERY = 10_000;
 
 /**
- * Copies all that an embedded instance keeps to a MongoDB database, which nobody else may use.
- * Resolves true where as much has arrived as there is. Cut anywhere, it begins anew the next time.
+ * Copies all that an embedded instance keeps to a MongoDB database, which nothing else may use.
+ * Resolves true if both hold as much afterwards. A move that was cut off begins anew the next time.
  * Rejects with StorageOpenError, whose message is a line for the operator.
  */
 export async function move({ folder, url, sealingKeys, say }: MoveOptions): Promise<boolean> {
   await using open = new AsyncDisposableStack();
-  // Neither is made here, as a start of the service would.
+  // Opening a folder without them would make them, as a start of the service does.
   for (const name of ["usher.db", "sealing-keys.json"]) {
     if (existsSync(join(folder, name))) continue;
     throw new StorageOpenError(`there is no ${name} in ${folder}: it is no folder of an Usher`);
@@ -109,7 +109,7 @@ export async function move({ folder, url, sealingKeys, say }: MoveOptions): Prom
   };
   if (!compare(counts, arrived, say)) return false;
   heartbeat.check();
-  // Before anybody may start, so that nobody takes this for one of the instances.
+  // The life of the move ends before instances may start, so that none of them counts it as one.
   await heartbeat.end();
   await mark.finish(counts);
   say("done: instances may start on the target");

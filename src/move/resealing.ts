@@ -46,7 +46,7 @@ export class Resealing {
     revocations: (revocation) => revocation,
   };
 
-  /** What does not open goes as it is: it opens there as little as here, and is treated alike. */
+  /** A text that does not open goes as it is, since it opens on neither side. */
   #text(sealed: string, context: readonly string[]): string {
     const again = this.#reseal(sealed, context);
     if (again === undefined) this.lost++;

@@ -4,11 +4,10 @@ import { Connection } from "mongodb/lib/cmap/connection.js";
 const { writeCommand } = Connection.prototype;
 
 /**
- * A command that the driver (7.9) writes to a socket which has just been destroyed is never answered:
- * `write` returns false, as it does where a socket is full, and the driver waits for it to be drained
- * or to fail, but all that such a socket does is close. Nothing ends that wait, `socketTimeoutMS`
- * neither, so that whoever waits, a group commit or a beat, would wait for ever.
- * Here the close ends it, as any other error of the network.
+ * A command that the driver (7.9) writes to a socket which has just been destroyed is never
+ * answered. `write` returns false, as on a full socket, and the driver waits until it drains or
+ * fails, but such a socket only closes. `socketTimeoutMS` does not end that wait, so that a group
+ * commit or a beat would wait for ever. Here the close ends it, as any other error of the network.
  */
 export function failWritesToClosedSockets(): void {
   Connection.prototype.writeCommand = writeUnlessClosed;

@@ -86,7 +86,7 @@ function read<T>(work: () => T): T {
   }
 }
 
-/** The one place that turns SQLite's errors into Usher's; what is not SQLite's passes as it is. */
+/** The one place that turns SQLite's errors into Usher's; other errors pass as they are. */
 function toUsherError(error: unknown): unknown {
   if (!isSqliteError(error)) return error;
   return new UsherError("STORAGE_UNAVAILABLE", { cause: error, retryAfterMs: 1_000 });

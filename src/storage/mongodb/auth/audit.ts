@@ -34,8 +34,8 @@ async function listEvents(
   const list = (filter: Filter<EventDocument>, most: number) =>
     events.find({ ...ofUser, ...filter }, { ...page, limit: most }).toArray();
 
-  // The rest of the millisecond at which the page before ended, then what was earlier: each is one
-  // range of the index, which the two in one question would not be.
+  // First come the other events of the millisecond at which the page before ended, then earlier
+  // ones. Each is one range of the index, which one query for both would not be.
   const found: EventDocument[] = [];
   const goesOn = after !== undefined && after.time < endTime;
   if (goesOn && after.time >= startTime) {

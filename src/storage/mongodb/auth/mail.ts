@@ -16,7 +16,7 @@ export function mailSteps({ alone }: AuthTransactions): MailSteps {
         }));
       }),
 
-    // Whatever of it is gone after a crash need not be there: it is queued.
+    // A crash may leave some of it: the queue refuses the same mail twice.
     removeMail: (ids) =>
       alone(async ({ in: { mail }, options }) => {
         await mail.deleteMany({ _id: { $in: [...ids] } }, options);

@@ -5,8 +5,8 @@ import type { SessionDocument, UserDocument } from "./schema.ts";
 import type { AuthTransaction } from "./transactions.ts";
 
 /**
- * Opens a session as part of the transaction under way, in which the user has been saved: that is
- * what keeps it from racing with whatever shuts the user out. `account` is what it was opened with.
+ * Opens a session as part of the transaction under way. The user was saved in it before, so that it
+ * conflicts with a step that shuts the user out. `account` is what the session was opened with.
  */
 export async function openSession(
   transaction: AuthTransaction,

@@ -4,8 +4,8 @@ import type { UserDocument } from "./schema.ts";
 import type { AuthReader, AuthTransactions } from "./transactions.ts";
 
 /**
- * Each kind by itself, outside of a transaction: what is over stays over, and nobody can tell
- * whether it has been swept.
+ * Sweeps each kind by itself, outside of a transaction: what is over stays over, and no caller can
+ * tell whether it has been swept.
  */
 export function sweepSteps({ alone }: AuthTransactions): SweepSteps {
   return {
@@ -45,12 +45,12 @@ async function remove<T extends { readonly _id: unknown }>(
   const filter = { [over.field]: over.filter } as Filter<T>;
   const ids = await oldest(reader, collection, filter, over);
   if (ids.length === 0) return 0;
-  // It is asked once more: a guard may have been written since.
+  // The filter is applied once more, since a guard may have been written meanwhile.
   const still = { _id: { $in: ids }, ...filter } as Filter<T>;
   return (await collection.deleteMany(still, reader.options)).deletedCount;
 }
 
-/** What users hold of what is over. */
+/** Removes codes, or tokens, that are over from their users. */
 async function removeHashes(
   reader: AuthReader,
   held: "activationCode" | "resetToken",

@@ -34,7 +34,7 @@ export function createAuthTransactions(database: MongoDatabase): AuthTransaction
           return outcome;
         });
       } catch (error) {
-        // The next look sees the document that has the key, and comes to the step's own outcome.
+        // The next run finds the document that has the key, and comes to the step's own outcome.
         if (!isDuplicateKey(error) || met === MOST_DUPLICATES) throw error;
       }
     }

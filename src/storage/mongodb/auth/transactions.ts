@@ -4,13 +4,13 @@ import type { AuthCollections } from "./schema.ts";
 
 export type NewRevocation = Omit<Revocation, "sequence">;
 
-/** Where reads find what they read: every operation is handed these options. */
+/** What reads run on. Every operation is given these options. */
 export interface AuthReader {
   readonly in: AuthCollections;
   readonly options: { readonly session?: ClientSession };
 }
 
-/** A transaction under way. What is collected here is written at its end, each kind at once. */
+/** A transaction under way. Events, mail and revocations are collected, and written at its end. */
 export interface AuthTransaction extends AuthReader {
   readonly events: NewAuditEvent[];
   readonly mail: NewMail[];
@@ -27,6 +27,6 @@ export interface AuthTransactions {
     work: (transaction: AuthTransaction) => Promise<T>,
     locks?: readonly string[],
   ): Promise<T>;
-  /** Runs operations each of which is right by itself. */
+  /** Runs operations that need no transaction. */
   alone<T>(work: (reader: AuthReader) => Promise<T>): Promise<T>;
 }

@@ -34,7 +34,7 @@ export function instancesOf(db: Db): Collection<InstanceDocument> {
   return db.collection<InstanceDocument>(clusterCollections.instances);
 }
 
-/** Long after its life ended an instance is forgotten, where no other had a reason to do it. */
+/** An instance that no other has removed is forgotten so long after its life ended. */
 const FORGET_SECONDS = 3_600;
 
 /** Makes a document for each shard, and the index by which instances are forgotten. */

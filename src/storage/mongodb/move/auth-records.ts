@@ -14,7 +14,7 @@ import {
 import { newUser, withKeys, withProfile } from "../auth/user-documents.ts";
 import { toUsherError } from "../database.ts";
 
-/** Writes whole records, as a move from another storage brings them; nobody else writes meanwhile. */
+/** Writes the records that a move brings from another storage. Nobody else writes meanwhile. */
 export class AuthRecordWriter {
   readonly #in: AuthCollections;
   /** The highest numbers seen, from which the counters go on. */
@@ -93,7 +93,7 @@ export class AuthRecordWriter {
           }),
         ),
       ),
-    // Numbers of an embedded database are far below those that follow here.
+    // Ids from an embedded database are far below those that this database gives to later events.
     events: (records) =>
       insert(
         this.#in.events,

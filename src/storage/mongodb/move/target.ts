@@ -6,15 +6,15 @@ import { toUsherError } from "../database.ts";
 import { collections, ensureQueueCollections } from "../queue/schema.ts";
 
 /**
- * What tells that a database was, or is being, filled from another storage. There is one at most.
- * `checking`: it is not known yet whether there is anything else in the database. `copying`: all
- * that is in it came from the source, and may be thrown away. `done`: instances may use it.
+ * Marks a database that was, or is being, filled from another storage. There is at most one.
+ * `checking`: the database may hold something else. `copying`: everything in it came from the
+ * source and may be thrown away. `done`: instances may use it.
  */
 interface MoveDocument {
   readonly _id: "move";
   readonly state: "checking" | "copying" | "done";
   readonly source: string;
-  /** The move that is at it, as an instance in the registry. */
+  /** The id of the move at work, under which it is in the registry. */
   readonly by: string;
   readonly started: Date;
   readonly finished?: Date;
@@ -41,7 +41,7 @@ export async function refuseUnfinishedMove(db: Db): Promise<void> {
   );
 }
 
-/** What an earlier move from the same source has brought here. */
+/** An earlier move from the same source that is done. */
 export interface FinishedMove {
   readonly counts: Readonly<Record<string, number>>;
 }
@@ -62,8 +62,8 @@ export class MoveTarget {
   }
 
   /**
-   * Looks, without a trace, whether the database can be this move's. Resolves with what an earlier
-   * one brought if that is all done. Rejects with StorageOpenError where something else is in the
+   * Checks, without a write, whether this move may take the database. Resolves with an earlier move
+   * from the same source if that is done. Rejects with StorageOpenError if something else is in the
    * database, or uses it. A move that was killed counts as one at work until its life is over;
    * `patienceMs` is longer.
    */
@@ -89,8 +89,8 @@ export class MoveTarget {
   }
 
   /**
-   * Makes the database this move's, empty, after it was looked at and this move has joined the
-   * registry. Rejects with StorageOpenError where others were faster.
+   * Takes the database, emptied, for this move. Call it after `look`, when this move has joined the
+   * registry. Rejects with StorageOpenError if another move or an instance was faster.
    */
   async take(): Promise<void> {
     try {
@@ -173,19 +173,19 @@ export class MoveTarget {
         throw notEmpty(collection.collectionName);
       }
     }
-    // Queues that are gone leave numbers that must not be given again.
+    // Deleted tubes leave numbers that must not be used again.
     const used = await shardsOf(this.#db).findOne({ commits: { $exists: true } });
     if (used !== null) throw notEmpty(clusterCollections.shards);
   }
 
-  /** Dropped and made again: to remove so much one by one would take as long as to write it. */
+  /** Collections are dropped and made again: removing documents takes as long as writing them. */
   async #empty(): Promise<void> {
     for (const collection of dataOf(this.#db)) await collection.drop();
     await Promise.all([ensureQueueCollections(this.#db), ensureAuthCollections(this.#db)]);
   }
 }
 
-/** Everything that is neither the registry nor made at the start of an instance. */
+/** The collections that hold data: not the registry, and not what every start makes. */
 function dataOf(db: Db): Collection[] {
   const { tubes, tasks, dedupKeys, keptLeases, keptSessions } = collections;
   const queue = [tubes, tasks, dedupKeys, keptLeases, keptSessions];

@@ -11,7 +11,7 @@ export interface Holding {
   readonly shard: number;
   readonly epoch: number;
   lost: boolean;
-  /** Called once, when it is lost; whoever waits for one of its commits is told after this. */
+  /** Called once when the shard is lost, before any of its waiting commits is refused. */
   onLost(): void;
 }
 
@@ -30,12 +30,12 @@ export interface CommitterOptions {
 }
 
 /**
- * A transaction takes no further commits once it inserts so much: the time that it takes is time
- * that all its commits wait.
+ * A transaction that inserts so much takes no further commits, since each of them waits for the
+ * whole of it.
  */
 const GROUP_BYTES = 16 * 1024 * 1024;
 
-/** Some shards of a transaction are not, or no more, the owner's at that epoch. */
+/** Some shards of a transaction are not the owner's at their epochs. */
 class Deposed extends Error {
   readonly holdings: ReadonlySet<Holding>;
 
@@ -46,10 +46,10 @@ class Deposed extends Error {
 }
 
 /**
- * One transaction at a time for many shards of an instance: commits that come while one is under way
- * go together into the next. Each begins with a write of its shards' documents, as they are at the
- * owner's epochs; whoever takes a shard over writes the same document, so that MongoDB lets only one
- * of both through.
+ * Commits for many shards of an instance, one transaction at a time. Commits that come while one is
+ * under way go together into the next. Every transaction first writes the documents of its shards,
+ * as they are at the owner's epochs. An instance that takes a shard over writes the same document,
+ * so that MongoDB lets only one of the two through.
  */
 export class GroupCommitter {
   readonly #db: Db;
@@ -61,12 +61,12 @@ export class GroupCommitter {
   constructor(database: MongoDatabase, options: CommitterOptions) {
     this.#db = database.db;
     this.#options = options;
-    // One session for all transactions: its id can be told to others, and a transaction that was
-    // left open, by a connection that broke off, ends when the next one begins.
+    // One session for all transactions, so that others can be told its id. A transaction that a
+    // broken connection has left open ends when the next one of the session begins.
     this.#session = database.client.startSession({ causalConsistency: false });
   }
 
-  /** By which others can end what this committer has begun. */
+  /** The logical session of its transactions, by which another instance can end them. */
   get sessionId(): Document {
     return { ...this.#session.id };
   }
@@ -87,14 +87,14 @@ export class GroupCommitter {
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // Other shards' commits of the same turn join.
+      // Commits of other shards that come in the same turn join.
       await new Promise(setImmediate);
       await this.#commit(this.#nextGroup());
     }
     this.#running = undefined;
   }
 
-  /** One commit a shard at most, for those of one shard build on each other. */
+  /** At most one commit of each shard, since those of one shard build on each other. */
   #nextGroup(): Unit[] {
     const group: Unit[] = [];
     const later: Unit[] = [];
@@ -134,7 +134,8 @@ export class GroupCommitter {
           for (const unit of units) unit.reject(toUsherError(error));
           return;
         } else {
-          // MongoDB refuses something for good: only the one that asked for it is to hear of it.
+          // MongoDB refuses one of the commits for good. Each is tried alone, so that the others
+          // succeed.
           for (const unit of units) await this.#commit([unit]);
           return;
         }
@@ -142,7 +143,7 @@ export class GroupCommitter {
     }
   }
 
-  /** All shards are told before anybody who waits for one of them. */
+  /** Every shard is marked as lost before a waiting commit is refused. */
   #lose(units: readonly Unit[], cause?: unknown): void {
     for (const { holding } of units) {
       if (holding.lost) continue;
@@ -160,9 +161,13 @@ export class GroupCommitter {
         ? { $inc: { commits: 1 }, $set: writes.shard }
         : { $inc: { commits: 1 } },
     }));
-    const fence = await this.#run1({ update: clusterCollections.shards, ordered: false, updates });
+    const fence = await this.#command({
+      update: clusterCollections.shards,
+      ordered: false,
+      updates,
+    });
     if (fence["n"] !== units.length) throw await this.#deposed(units);
-    for (const command of commands) await this.#run1(command);
+    for (const command of commands) await this.#command(command);
   }
 
   /** Looks, in the same transaction, which of the shards are not the owner's. */
@@ -180,7 +185,7 @@ export class GroupCommitter {
     return new Deposed(new Set(gone));
   }
 
-  async #run1(command: Document): Promise<Document> {
+  async #command(command: Document): Promise<Document> {
     const reply = await this.#db.command(command, {
       session: this.#session,
       ignoreUndefined: true,

@@ -1,9 +1,9 @@
 import { type Document, Long, MaxKey, MinKey } from "mongodb";
 
 /**
- * An engine counts its tubes and tasks from 1; in a collection the numbers of all shards come
- * together. An `_id` is the shard in the upper bits and the number, of up to 53, in the lower: one
- * range of ids is one shard, in put order.
+ * Each shard's engine counts its tubes and tasks from 1, and a collection holds those of all
+ * shards. So an `_id` has the shard in its upper bits and the number in its lower 53: the ids of a
+ * shard are one range, in put order.
  */
 const NUMBER_BITS = 53;
 const TWO_32 = 2 ** 32;

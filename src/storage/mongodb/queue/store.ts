@@ -9,7 +9,10 @@ import { writesOf } from "./writes.ts";
 
 /** The stores of the shards that one instance owns. */
 export interface ShardStores {
-  /** By which others can end what this instance has begun for a shard; the registry keeps it. */
+  /**
+   * The logical session of a shard's transactions. The registry keeps it for the next owner, who
+   * ends them.
+   */
   sessionOf(shard: number): Document;
   /**
    * The store of a shard that this instance has claimed, at the epoch that the claim gave. `onLost`
@@ -28,14 +31,14 @@ export interface ShardStoreOptions {
 }
 
 /**
- * Longer than a replica set takes to elect another primary (10 to 15 s), so that this costs callers
- * time and no errors; those who cannot wait so long have deadlines of their own.
+ * Longer than a replica set takes to elect another primary (10 to 15 s), so that an election costs
+ * callers time and no errors. Callers that cannot wait so long have deadlines.
  */
 const PATIENCE_MS = 30_000;
 /**
  * Group committers, each with its part of the shards and one transaction at a time. While one waits
  * for the disk the other's writes go on: two were measured at 1.2 to 1.5 times what one does for
- * several busy shards. More of them would share less.
+ * several busy shards. More of them would share fewer transactions.
  */
 const COMMITTERS = 2;
 export function createShardStores(
@@ -84,8 +87,8 @@ function createStore(
 
     async loadLeases() {
       const kept = await readKept(db, shard);
-      // Read outside of the transaction that removes them: nobody but this owner, if it still is
-      // the owner then, could have changed them in between.
+      // They are read outside of the transaction that removes them. Only the shard's owner changes
+      // them, and the removal fails if this instance is not the owner any more.
       if (kept.leases.length + kept.sessions.length > 0) {
         await committer.commit(holding, keptWrites(shard, { leases: [], sessions: [] }));
       }

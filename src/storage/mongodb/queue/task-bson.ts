@@ -27,7 +27,7 @@ const NULL = 0x0a;
 const INT32 = 0x10;
 const INT64 = 0x12;
 
-/** A field's name by its first letter and its length, which no two of them share. */
+/** A field's name as a number: its first letter and its length, which no two fields share. */
 function tag(name: string): number {
   return (name.charCodeAt(0) << 4) | name.length;
 }
@@ -57,15 +57,15 @@ define("reason", "reason");
 const TUBE = tag("tube");
 const BURIED = tag("buried");
 
-/** The shard of a task, of whose document `_id` is the first field, as it is of every one. */
+/** The shard in a task's `_id`, which is the first field of every document. */
 export function shardOfTask(bytes: Buffer): number {
   return shardFrom(bytes.readInt32LE(4 + 1 + "_id".length + 1 + 4));
 }
 
 /**
- * A task from the bytes of its document, which has no fields but `taskFields`. The driver's own
- * decoder makes objects of every id and date on the way: with it a million tasks take more than
- * twice the time.
+ * Reads a task from the bytes of its document, which has no fields but `taskFields`. The driver's
+ * own decoder makes an object of every id and date: with it a million tasks take more than twice
+ * the time.
  */
 export function readTask(bytes: Buffer): TaskRecord {
   const task: Draft = {

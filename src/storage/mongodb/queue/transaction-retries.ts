@@ -25,7 +25,7 @@ const TRANSIENT = "TransientTransactionError";
 
 /**
  * Codes of an operation that was interrupted, ran out of time or met a server that is no primary
- * any more: where they do not carry the label of a passing error, they are one nevertheless.
+ * any more. Such errors pass, though some of them lack the driver's label.
  */
 const PASSING_CODES = new Set([
   24, 50, 89, 91, 112, 189, 246, 251, 262, 290, 10107, 11600, 11601, 11602, 13435, 13436,
@@ -58,7 +58,7 @@ export async function runTransaction(
     try {
       await work();
     } catch (error) {
-      // Where this does not arrive, the session's next transaction ends this one.
+      // If the abort does not arrive, the session's next transaction ends this one.
       await session.abortTransaction();
       if (!isPassing(error) || performance.now() >= deadline) throw error;
       await pause(backoff(attempt));
@@ -83,7 +83,7 @@ async function commit(
     } catch (error) {
       // The server knows of no such transaction: it was aborted, and no commit can come through.
       if (error instanceof MongoError && error.hasErrorLabel(TRANSIENT)) return { error };
-      // Whatever else it is, the commit may have been taken. Asked again, the server tells.
+      // After any other error the commit may have been taken. Asked again, the server tells.
       if (performance.now() >= deadline) throw new CommitUnknown(error);
       await pause(backoff(attempt));
     }

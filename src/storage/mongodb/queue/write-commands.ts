@@ -17,7 +17,7 @@ const verbs = {
 
 type Part = Exclude<keyof Writes, "shard">;
 
-/** In this order a commit is written: inserts first, then updates in their order, then removals. */
+/** The order in which a commit is written: inserts, then updates in their order, then removals. */
 const steps: readonly [part: Part, verb: keyof typeof verbs, collection: string][] = [
   ["tubes", "update", collections.tubes],
   ["inserts", "insert", collections.tasks],
@@ -33,7 +33,7 @@ const steps: readonly [part: Part, verb: keyof typeof verbs, collection: string]
   ["sessions", "insert", collections.keptSessions],
 ];
 
-/** The commands that write all of these, of any shards; the shards' own documents apart. */
+/** The commands that write these, which may be of several shards; not the shards' own documents. */
 export function commandsOf(all: readonly Writes[]): Document[] {
   const commands: Document[] = [];
   for (const [part, verb, collection] of steps) {

@@ -16,10 +16,7 @@ import { dedupKeysOfTube, idOf } from "./shard-ids.ts";
 /** MongoDB takes no larger document. */
 const DOCUMENT_BYTES = 16 * 1024 * 1024;
 
-/**
- * The largest task, payload and attributes, of which a document can be made: as large as MongoDB
- * takes one, less what there is around them.
- */
+/** The largest task, payload and attributes, that fits into a document beside its other fields. */
 export const LARGEST_TASK = DOCUMENT_BYTES - 64 * 1024;
 
 /** How many bytes a character of a text takes at most. */
@@ -36,7 +33,7 @@ class Statements {
   }
 }
 
-/** What one commit writes, by what is done to what. */
+/** What one commit writes, by kind of write and collection. */
 export class Writes {
   readonly tubes = new Statements();
   readonly inserts = new Statements();
@@ -95,10 +92,10 @@ export function writesOf(shard: number, changes: QueueChanges): Writes {
 }
 
 /**
- * A run of consecutive keys is a range up to its last key, and that one is removed by itself. A scan
- * that has removed the last task of a shard looks on for another, and MongoDB keeps what was removed
- * in the last five minutes where it looks: each commit would walk over all of it. This way a range
- * ends at a task that is there, and what is removed by its own id is not scanned for.
+ * Removes the last key of a run of consecutive keys by its id, and those before it as a range.
+ * MongoDB keeps removed documents in its index for five minutes. A range that ends with a removed
+ * task is followed by them, and the scan of every commit would walk over all of them. Here a range
+ * ends before a task that is still there, and a removal by id scans nothing.
  */
 function addRemoves(shard: number, keys: readonly number[], removes: Statements): void {
   eachRunOfKeys(Float64Array.from(keys).sort(), (start, end) => {

@@ -17,10 +17,10 @@ const KEY_BYTES = 32;
 const KEY_ID = /^[A-Za-z0-9]+$/;
 
 /**
- * The sealing keys that lie beside an embedded database, readable by the owner alone; one is made
- * the first time. Whoever backs up the folder has both the sealed secrets and the keys.
- * Call it with the database of that folder open: that keeps other processes out meanwhile.
- * Throws StorageOpenError if the file cannot be read, written or understood.
+ * Reads the sealing keys that lie beside an embedded database, for the owner alone; makes one the
+ * first time. A backup of the folder has both the sealed secrets and the keys. Call it while the
+ * database of that folder is open, which keeps other processes out. Throws StorageOpenError if the
+ * file cannot be read, written or understood.
  */
 export function openSealingKeys(folder: string): KeyStore {
   const file = join(folder, FILE);
@@ -65,7 +65,7 @@ function parseKeys(text: string): readonly SealingKey[] {
   return keys;
 }
 
-/** JSON.parse quotes what it cannot read, and that is a key. */
+/** JSON.parse quotes the text that it cannot read, which may be a key. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -4,7 +4,10 @@ import { required, toSession } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import { SWEPT_WITH_INSERT } from "./sweeping.ts";
 
-/** Opens a session as part of the transaction under way; `account` is what it was opened with. */
+/**
+ * Opens a session as part of the transaction under way. `account` is what the session was opened
+ * with.
+ */
 export function openSession(
   sql: AuthStatements,
   request: {
