@@ -28,6 +28,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
 
   "auth/repository.ts": ["auth/repository"],
   "auth/repository": ["base"],
+  "auth/rules": ["base", "auth/repository.ts"],
   auth: ["base", "logging", "config", "auth/repository.ts"],
   "auth/handlers": ["base", "logging", "wire", "auth", ...NETWORK],
 
@@ -40,6 +41,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "logging",
     "queue/repository.ts",
     "auth/repository.ts",
+    "auth/rules",
     "storage",
     "node:sqlite",
   ],
@@ -48,6 +50,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "logging",
     "queue/repository.ts",
     "auth/repository.ts",
+    "auth/rules",
     "cluster/registry.ts",
     "storage",
     "mongodb",

@@ -4,7 +4,7 @@ import { MongoClient } from "mongodb";
 import { TubeKind } from "../../gen/usher/queue/v1/tube_pb.ts";
 import { SHARDS } from "../../src/cluster/registry.ts";
 import { shardOfTube } from "../../src/cluster/shards.ts";
-import { instancesOf, shardsOf } from "../../src/storage/mongodb/queue/schema.ts";
+import { instancesOf, shardsOf } from "../../src/storage/mongodb/cluster/schema.ts";
 import type { Bench } from "../run/bench.ts";
 import { createTube } from "./tubes.ts";
 import { Usher } from "./usher.ts";

@@ -8,7 +8,7 @@ import { createAuthRepository } from "../storage/mongodb/auth/repository.ts";
 import { ensureAuthCollections } from "../storage/mongodb/auth/schema.ts";
 import { createShardRegistry } from "../storage/mongodb/cluster/registry.ts";
 import { openDatabase } from "../storage/mongodb/database.ts";
-import { refuseUnfinishedMove } from "../storage/mongodb/move-target.ts";
+import { refuseUnfinishedMove } from "../storage/mongodb/move/target.ts";
 import { ensureQueueCollections } from "../storage/mongodb/queue/schema.ts";
 import { createShardStores } from "../storage/mongodb/queue/store.ts";
 import { LARGEST_TASK } from "../storage/mongodb/queue/writes.ts";

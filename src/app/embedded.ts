@@ -2,8 +2,8 @@ import type { Config } from "../config/config.ts";
 import type { StorageAddress } from "../config/forms.ts";
 import { QueueEngine } from "../queue/engine.ts";
 import { createQueueService } from "../queue/handlers/service.ts";
-import { openKeyStore } from "../storage/sqlite/auth/keys.ts";
 import { createAuthRepository } from "../storage/sqlite/auth/repository.ts";
+import { openSealingKeys } from "../storage/sqlite/auth/sealing-keys.ts";
 import { openDatabase } from "../storage/sqlite/database.ts";
 import { createQueueStore } from "../storage/sqlite/queue/store.ts";
 import type { Backend, BackendParts } from "./backend.ts";
@@ -19,7 +19,7 @@ export async function openEmbedded(
   await using opening = new AsyncDisposableStack();
   const database = openDatabase(folder);
   opening.defer(() => database.close());
-  const keys = openKeyStore(folder);
+  const keys = openSealingKeys(folder);
   const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
   const limits = { maxTaskBytes, cacheBytes };
   const engine = await QueueEngine.open({ store: createQueueStore(database), clock, limits, log });

@@ -7,6 +7,9 @@ const EVERY_MS = 60_000;
 const PAUSE_MS = 100;
 const STEP = 500;
 
+/** Longer than any access token lives, so that a watcher who was away misses nothing. */
+const REVOCATION_LIFE_MS = 60 * 60_000;
+
 /** Removes what is over, in small steps, again and again. */
 export interface Sweeper {
   /** Ends after the step that is under way. */
@@ -38,6 +41,7 @@ export function createSweeper(parts: {
         now,
         attemptsBefore: now - attemptLifeMs,
         eventsBefore: now - eventLifeMs,
+        revocationsBefore: now - REVOCATION_LIFE_MS,
         limit: STEP,
       });
     } catch (error) {

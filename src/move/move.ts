@@ -4,20 +4,25 @@ import { join } from "node:path";
 import type { KeyStore } from "../auth/repository.ts";
 import { keyStoreOf } from "../auth/sealing-keys.ts";
 import { SHARDS } from "../cluster/registry.ts";
-import { authKinds } from "../storage/auth-records.ts";
-import { AuthImport, countAuth as countTargetAuth } from "../storage/mongodb/auth/import.ts";
 import { ensureAuthCollections } from "../storage/mongodb/auth/schema.ts";
 import { createShardRegistry } from "../storage/mongodb/cluster/registry.ts";
 import { type MongoDatabase, openDatabase as openTarget } from "../storage/mongodb/database.ts";
-import { countQueues as countTargetQueues, MoveTarget } from "../storage/mongodb/move-target.ts";
+import { AuthRecordWriter } from "../storage/mongodb/move/auth-records.ts";
+import {
+  countAuth as countTargetAuth,
+  countQueues as countTargetQueues,
+} from "../storage/mongodb/move/counts.ts";
+import { MoveTarget } from "../storage/mongodb/move/target.ts";
 import { ensureQueueCollections } from "../storage/mongodb/queue/schema.ts";
 import { createShardStores } from "../storage/mongodb/queue/store.ts";
+import { authKinds } from "../storage/moved-records.ts";
 import { StorageOpenError } from "../storage/open-error.ts";
-import { countAuth, countKeptLeases, readAuth } from "../storage/sqlite/auth/export.ts";
-import { openKeyStore } from "../storage/sqlite/auth/keys.ts";
+import { openSealingKeys } from "../storage/sqlite/auth/sealing-keys.ts";
 import { openDatabase as openSource, type SqliteDatabase } from "../storage/sqlite/database.ts";
+import { readAuth } from "../storage/sqlite/move/auth-records.ts";
+import { countAuth, countKeptLeases } from "../storage/sqlite/move/counts.ts";
 import { createQueueStore } from "../storage/sqlite/queue/store.ts";
-import { LIFE_MS, MoveLife } from "./life.ts";
+import { LIFE_MS, MoveHeartbeat } from "./heartbeat.ts";
 import { countQueues, type Queues, readQueues, writeQueues } from "./queues.ts";
 import { Resealing } from "./resealing.ts";
 
@@ -40,20 +45,20 @@ const PATIENCE_MS = LIFE_MS + 3_000;
 const SAY_EVERY = 10_000;
 
 /**
- * Copies all that an embedded instance keeps to a MongoDB database, which nobody else may use.
- * Resolves true where as much has arrived as there is. Cut anywhere, it begins anew the next time.
+ * Copies all that an embedded instance keeps to a MongoDB database, which nothing else may use.
+ * Resolves true if both hold as much afterwards. A move that was cut off begins anew the next time.
  * Rejects with StorageOpenError, whose message is a line for the operator.
  */
 export async function move({ folder, url, sealingKeys, say }: MoveOptions): Promise<boolean> {
   await using open = new AsyncDisposableStack();
-  // Neither is made here, as a start of the service would.
+  // Opening a folder without them would make them, as a start of the service does.
   for (const name of ["usher.db", "sealing-keys.json"]) {
     if (existsSync(join(folder, name))) continue;
     throw new StorageOpenError(`there is no ${name} in ${folder}: it is no folder of an Usher`);
   }
   const source = openSource(folder);
   open.defer(() => source.close());
-  const keys = openKeyStore(folder);
+  const keys = openSealingKeys(folder);
   const target = await openTarget(url);
   open.defer(() => target.close());
   await Promise.all([ensureQueueCollections(target.db), ensureAuthCollections(target.db)]);
@@ -66,11 +71,11 @@ export async function move({ folder, url, sealingKeys, say }: MoveOptions): Prom
   open.defer(() => stores.close());
   const registry = createShardRegistry(target.db, { id, sessionOf: stores.sessionOf });
   const mark = new MoveTarget(target.db, { source: sourceId(keys), id });
-  const life = new MoveLife(registry);
+  const heartbeat = new MoveHeartbeat(registry);
   const finished = await mark.look(PATIENCE_MS);
   if (finished !== undefined) return tellFinished(finished.counts, counts, say);
-  open.defer(() => life.end());
-  await life.begin();
+  open.defer(() => heartbeat.end());
+  await heartbeat.begin();
   await mark.take();
 
   const shards = new Map<number, ReturnType<typeof stores.store>>();
@@ -85,7 +90,7 @@ export async function move({ folder, url, sealingKeys, say }: MoveOptions): Prom
   await writeQueues(
     queues,
     (wanted) => {
-      life.check();
+      heartbeat.check();
       return queueStore.payloads(wanted);
     },
     shards,
@@ -95,7 +100,7 @@ export async function move({ folder, url, sealingKeys, say }: MoveOptions): Prom
       say(`tasks: ${done} of ${queues.tasks.length}`);
     },
   );
-  await moveAccounts({ source, target, keys, sealingKeys, life, say });
+  await moveAccounts({ source, target, keys, sealingKeys, heartbeat, say });
   tellLeases(countKeptLeases(source), queues, say);
 
   const arrived: Counts = {
@@ -103,9 +108,9 @@ export async function move({ folder, url, sealingKeys, say }: MoveOptions): Prom
     ...(await countTargetAuth(target.db)),
   };
   if (!compare(counts, arrived, say)) return false;
-  life.check();
-  // Before anybody may start, so that nobody takes this for one of the instances.
-  await life.end();
+  heartbeat.check();
+  // The life of the move ends before instances may start, so that none of them counts it as one.
+  await heartbeat.end();
   await mark.finish(counts);
   say("done: instances may start on the target");
   return true;
@@ -139,20 +144,20 @@ async function moveAccounts({
   target,
   keys,
   sealingKeys,
-  life,
+  heartbeat,
   say,
 }: Pick<MoveOptions, "sealingKeys" | "say"> & {
   readonly source: SqliteDatabase;
   readonly target: MongoDatabase;
   readonly keys: KeyStore;
-  readonly life: MoveLife;
+  readonly heartbeat: MoveHeartbeat;
 }): Promise<void> {
   const resealing = new Resealing(keys, keyStoreOf(sealingKeys));
-  const writer = new AuthImport(target.db);
+  const writer = new AuthRecordWriter(target.db);
   for (const kind of authKinds) {
     let done = 0;
     for (const batch of readAuth(source, kind)) {
-      life.check();
+      heartbeat.check();
       await writer.write(kind, resealing.records(kind, batch));
       done += batch.length;
       if (done % SAY_EVERY === 0) say(`${titles[kind]}: ${done}`);

@@ -12,7 +12,7 @@ import {
 } from "../queue/repository.ts";
 
 const BATCH = 500;
-/** What the payloads of a batch have together at most, but for one that is larger by itself. */
+/** The most that the payloads of a batch have together; a larger one goes alone. */
 const BATCH_BYTES = 8 * 1024 * 1024;
 
 /** All queues of an embedded instance, without payloads. */
@@ -24,7 +24,7 @@ export interface Queues {
   readonly dedup: readonly DedupRecord[];
 }
 
-/** Reads all but the payloads. What was left of a tube that is gone is passed over. */
+/** Reads all but the payloads. Tasks and keys that a deleted tube has left are passed over. */
 export async function readQueues(store: QueueStore): Promise<Queues> {
   let marks: Marks | undefined;
   const tubes = new Map<number, TubeRecord>();
@@ -74,7 +74,7 @@ export async function writeQueues(
     await Promise.all(all.map(([shard, changes]) => shards.get(shard)?.commit(changes)));
   };
 
-  // Every shard, for a tube that is made later must not get the number of one that was.
+  // Every shard gets the marks, since a later tube must not get the number of an earlier one.
   if (marks !== undefined) {
     for (let shard = 0; shard < SHARDS; shard++) {
       changesOf.set(shard, { ...emptyChanges(), marks });

@@ -3,7 +3,7 @@ import { mailContext } from "../auth/mail.ts";
 import type { KeyStore } from "../auth/repository.ts";
 import { createSealer } from "../auth/sealing.ts";
 import { signingKeyContext } from "../auth/signing-keys.ts";
-import type { AuthKind, AuthRecords } from "../storage/auth-records.ts";
+import type { AuthKind, AuthRecords } from "../storage/moved-records.ts";
 
 /** Seals again, with the keys of the target, what the keys of the source have sealed. */
 export class Resealing {
@@ -46,7 +46,7 @@ export class Resealing {
     revocations: (revocation) => revocation,
   };
 
-  /** What does not open goes as it is: it opens there as little as here, and is treated alike. */
+  /** A text that does not open goes as it is, since it opens on neither side. */
   #text(sealed: string, context: readonly string[]): string {
     const again = this.#reseal(sealed, context);
     if (again === undefined) this.lost++;

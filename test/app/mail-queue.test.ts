@@ -10,8 +10,8 @@ import { parseConfig } from "../../src/config/config.ts";
 import type { Log } from "../../src/logging/log.ts";
 import { silentLog } from "../../src/logging/log.ts";
 import { QueueEngine } from "../../src/queue/engine.ts";
-import { openKeyStore } from "../../src/storage/sqlite/auth/keys.ts";
 import { createAuthRepository } from "../../src/storage/sqlite/auth/repository.ts";
+import { openSealingKeys } from "../../src/storage/sqlite/auth/sealing-keys.ts";
 import { openDatabase } from "../../src/storage/sqlite/database.ts";
 import { createQueueStore } from "../../src/storage/sqlite/queue/store.ts";
 import { OTHER_PASSWORD, PASSWORD, signIn, signUp } from "../auth/accounts.ts";
@@ -62,7 +62,7 @@ async function open(
   assert.ok("config" in parsed);
   const auth = createAuthService({
     repository: createAuthRepository(db),
-    keys: openKeyStore(folder),
+    keys: openSealingKeys(folder),
     settings: { ...readAuthSettings(parsed.config), passwordMemoryKiB: 64, returnCodes },
     clock,
     log,

@@ -20,7 +20,7 @@ import { type AuthSettings, readAuthSettings } from "../../src/auth/settings.ts"
 import type { Reason } from "../../src/base/errors.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { toConnectError } from "../../src/server/status.ts";
-import { openKeyStore } from "../../src/storage/sqlite/auth/keys.ts";
+import { openSealingKeys } from "../../src/storage/sqlite/auth/sealing-keys.ts";
 import { StepClock } from "../support/step-clock.ts";
 import { type Graph, startGraph } from "./graph-stand-in.ts";
 import { repositoriesFor } from "./repositories.ts";
@@ -85,7 +85,7 @@ export async function startRoom(t: TestContext, given: RoomGiven = {}): Promise<
     requestTimeoutMs: TIMEOUT_MS,
     ...given.facebook,
   };
-  const keys = openKeyStore(folder);
+  const keys = openSealingKeys(folder);
   const mail = given.mailQueue && { mailQueue: given.mailQueue };
   // A hash that costs next to nothing, since tests make many.
   const settings = { ...defaults, passwordMemoryKiB: 64, facebook, ...given.settings };

@@ -9,7 +9,7 @@ export interface RevocationSteps {
    * - a revocation is kept of a user who is deactivated or deleted, and none of the sessions
    * - nothing is revoked by a session that runs out, is renewed or was over
    * - revocations are listed in order and go on after any place, in a reopened store too
-   * - a revocation is kept for an hour, and then swept in steps, but for the last
+   * - revocations are kept until their time and then swept in steps, but for the last
    */
   listRevocations(query: {
     /** A `sequence`; 0 for all that is kept. */

@@ -10,6 +10,8 @@ export interface SweepSteps {
     readonly attemptsBefore: number;
     /** Events before it are no longer kept. */
     readonly eventsBefore: number;
+    /** Revocations before it are no longer kept. */
+    readonly revocationsBefore: number;
     readonly limit: number;
   }): Promise<number>;
 }

@@ -1,7 +1,7 @@
 import { type ClientSession, type Db, MongoClient, MongoError, ReadPreference } from "mongodb";
 import { UsherError } from "../../base/errors.ts";
 import { StorageOpenError } from "../open-error.ts";
-import { failWritesToClosedSockets } from "./broken-connections.ts";
+import { failWritesToClosedSockets } from "./closed-socket-workaround.ts";
 
 failWritesToClosedSockets();
 
@@ -13,7 +13,7 @@ export interface MongoDatabase {
    * Runs `work` in one transaction, all of it or none, durable on a majority of the members when
    * the promise resolves. `work` may run more than once, and must hand the session to every
    * operation. Rejects with what `work` throws, and STORAGE_UNAVAILABLE where MongoDB does not
-   * answer in time or refuses. What was not answered in time may still come to be.
+   * answer in time or refuses. A transaction that was not answered in time may still be committed.
    */
   transaction<T>(work: (session: ClientSession) => Promise<T>): Promise<T>;
   /** Runs an operation that needs no transaction; rejects as `transaction` does. */
@@ -98,13 +98,13 @@ export async function openDatabase(url: string): Promise<MongoDatabase> {
   };
 }
 
-/** The one place that turns the driver's errors into Usher's; what is not the driver's passes. */
+/** The one place that turns the driver's errors into Usher's; other errors pass as they are. */
 export function toUsherError(error: unknown): unknown {
   if (!(error instanceof MongoError || isSystemError(error))) return error;
   return new UsherError("STORAGE_UNAVAILABLE", { cause: error, retryAfterMs: 1_000 });
 }
 
-/** A connection that breaks off while the driver writes to it reaches its caller as such a one. */
+/** A connection that breaks while the driver writes to it gives a bare system error. */
 export function isSystemError(error: unknown): boolean {
   return error instanceof Error && "syscall" in error;
 }

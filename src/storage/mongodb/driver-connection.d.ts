@@ -1,4 +1,7 @@
-/** The part of the driver's connection that broken-connections.ts mends; the driver has no types of it. */
+/**
+ * The part of the driver's connection that closed-socket-workaround.ts mends. The driver has no
+ * types of it.
+ */
 declare module "mongodb/lib/cmap/connection.js" {
   import type { Socket } from "node:net";
 

@@ -1,7 +1,7 @@
 import type { Db } from "mongodb";
 import { StorageOpenError } from "../open-error.ts";
 
-/** Which version of its documents each room of the service has in a database. */
+/** Keeps the version of each service's documents. */
 export const SCHEMA_COLLECTION = "schema";
 
 const NAMESPACE_EXISTS = 48;
@@ -24,8 +24,8 @@ async function createCollection(db: Db, name: string): Promise<void> {
 }
 
 /**
- * Notes the version of what is about to be made. Rejects with StorageOpenError if documents of
- * another version are there; `called` is what they are, for the operator.
+ * Records the version of a service's documents. Rejects with StorageOpenError if there are
+ * documents of another version; `called` is what the operator calls them.
  */
 export async function checkVersion(
   db: Db,

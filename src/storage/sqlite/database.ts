@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { UsherError } from "../../base/errors.ts";
 import { StorageOpenError } from "../open-error.ts";
-import { migrations } from "./schema/migrations.ts";
+import { migrate } from "./schema.ts";
 
 /** One SQLite file that this process alone has open, with every migration applied. */
 export interface SqliteDatabase {
@@ -86,27 +86,7 @@ function read<T>(work: () => T): T {
   }
 }
 
-function migrate(handle: DatabaseSync): void {
-  handle.exec("CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER PRIMARY KEY) STRICT");
-  const row = handle.prepare("SELECT max(version) AS version FROM schema_migrations").get();
-  const applied = Number(row?.["version"] ?? 0);
-  if (applied > migrations.length) {
-    throw new StorageOpenError(
-      `the database has schema ${applied}, this Usher knows ${migrations.length}: run a newer Usher`,
-    );
-  }
-  const record = handle.prepare("INSERT INTO schema_migrations (version) VALUES (?)");
-  for (const [index, migration] of migrations.entries()) {
-    const version = index + 1;
-    if (version <= applied) continue;
-    handle.exec("BEGIN IMMEDIATE");
-    handle.exec(migration);
-    record.run(version);
-    handle.exec("COMMIT");
-  }
-}
-
-/** The one place that turns SQLite's errors into Usher's; what is not SQLite's passes as it is. */
+/** The one place that turns SQLite's errors into Usher's; other errors pass as they are. */
 function toUsherError(error: unknown): unknown {
   if (!isSqliteError(error)) return error;
   return new UsherError("STORAGE_UNAVAILABLE", { cause: error, retryAfterMs: 1_000 });

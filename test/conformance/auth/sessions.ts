@@ -95,7 +95,13 @@ export const sessionCases: Cases = {
       ({ user: { id } }) => repository.deleteUser({ userId: id, now: NOW }),
       ({ socialId }) => repository.withdrawConsent({ ...account, socialId, now: NOW }),
       () =>
-        repository.sweep({ now: later, attemptsBefore: later, eventsBefore: later, limit: 100 }),
+        repository.sweep({
+          now: later,
+          attemptsBefore: later,
+          eventsBefore: later,
+          revocationsBefore: later,
+          limit: 100,
+        }),
     ];
     for (const [index, end] of ends.entries()) {
       const socialId = `end ${index}`;

@@ -40,6 +40,7 @@ export const sweepingCases: Cases = {
       now: LATER,
       attemptsBefore: LATER - DAY,
       eventsBefore: LATER - DAY,
+      revocationsBefore: LATER - DAY,
       limit: 2,
     };
     const removed = [];

@@ -4,18 +4,24 @@ import type {
   AttemptSteps,
   ReservationOutcome,
 } from "../../../auth/repository.ts";
+import {
+  type AttemptLimit,
+  attemptLimits,
+  attemptRefusal,
+  type CountedTries,
+} from "../../../auth/rules/attempt-limits.ts";
 import type { AttemptDocument } from "./schema.ts";
 import type { AuthReader, AuthTransaction, AuthTransactions } from "./transactions.ts";
 
 export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   return {
-    // Whoever is locked out is told so without a turn: a flood of tries is one of mere reads.
+    // A try that is locked out is refused without a lock: a flood of tries costs reads alone.
     reserveAttempt: async (attempt) => {
-      const limits = limitsOf(attempt);
+      const limits = attemptLimits(attempt);
       const refused = await alone((reader) => refusalOf(reader, attempt, limits));
       if (refused !== undefined) return refused;
-      const turns = limits.map(({ guard }) => guard);
-      return step((transaction) => reserveAttempt(transaction, attempt, limits), turns);
+      const locks = limits.map(guardOf);
+      return step((transaction) => reserveAttempt(transaction, attempt, limits), locks);
     },
 
     failAttempt: (id, event) =>
@@ -36,36 +42,24 @@ export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   };
 }
 
-interface Limit {
-  readonly by: { readonly account: string } | { readonly address: string };
-  /** The id of the document that every reservation under this limit writes. */
-  readonly guard: string;
-  readonly limit: number;
-}
-
-function limitsOf({
-  account,
-  address,
-  accountLimit,
-  addressLimit,
-}: AttemptReservation): readonly Limit[] {
-  const ofAccount = { by: { account }, guard: `account ${account}`, limit: accountLimit };
-  if (address === "") return [ofAccount];
-  return [ofAccount, { by: { address }, guard: `address ${address}`, limit: addressLimit }];
+/** The id of the document that every reservation under this limit writes. */
+function guardOf({ by }: AttemptLimit): string {
+  return "account" in by ? `account ${by.account}` : `address ${by.address}`;
 }
 
 async function reserveAttempt(
   transaction: AuthTransaction,
   attempt: AttemptReservation,
-  limits: readonly Limit[],
+  limits: readonly AttemptLimit[],
 ): Promise<ReservationOutcome> {
   const refused = await refusalOf(transaction, attempt, limits);
   if (refused !== undefined) return refused;
   const { id, account, address, now, pendingUntil } = attempt;
   const { in: collections, options } = transaction;
-  for (const { guard } of limits) {
+  for (const limit of limits) {
+    const guard = { _id: guardOf(limit) };
     const touch = { $inc: { tries: 1 }, $max: { time: now } };
-    await collections.attemptGuards.updateOne({ _id: guard }, touch, { ...options, upsert: true });
+    await collections.attemptGuards.updateOne(guard, touch, { ...options, upsert: true });
   }
   const made = { _id: id, account, address, time: now, pendingUntil };
   await collections.attempts.insertOne(made, options);
@@ -75,35 +69,23 @@ async function reserveAttempt(
 /** Why no more may try; undefined if one may. */
 async function refusalOf(
   reader: AuthReader,
-  { windowMs, now }: AttemptReservation,
-  limits: readonly Limit[],
+  attempt: AttemptReservation,
+  limits: readonly AttemptLimit[],
 ): Promise<ReservationOutcome | undefined> {
-  let retryAfterMs = 0;
-  let busy = false;
-  for (const { by, limit } of limits) {
-    const { lockedFrom, count } = await triesOf(reader, by, { limit, windowMs, now });
-    if (lockedFrom !== undefined) {
-      retryAfterMs = Math.max(retryAfterMs, lockedFrom + windowMs - now);
-    }
-    if (count >= limit) busy = true;
-  }
-  if (retryAfterMs > 0) return { outcome: "locked", retryAfterMs };
-  return busy ? { outcome: "busy" } : undefined;
+  const tries: CountedTries[] = [];
+  for (const limit of limits) tries.push(await triesOf(reader, limit, attempt));
+  return attemptRefusal(attempt, tries);
 }
 
-/**
- * How many tries count, and the time of the oldest of the last `limit`
- * failures; undefined while there are fewer.
- */
 async function triesOf(
   { in: { attempts }, options }: AuthReader,
-  by: Limit["by"],
-  { limit, windowMs, now }: { limit: number; windowMs: number; now: number },
-): Promise<{ readonly count: number; readonly lockedFrom: number | undefined }> {
+  { by, limit }: AttemptLimit,
+  { windowMs, now }: AttemptReservation,
+): Promise<CountedTries> {
   const counting: Filter<AttemptDocument> = { ...by, time: { $gt: now - windowMs } };
   // Never many more than the limit, since no more are let in.
   const latest = { ...options, sort: { time: -1 } } as const;
   const tries = await attempts.find(counting, latest).toArray();
   const failed = tries.filter(({ pendingUntil }) => pendingUntil === null || pendingUntil <= now);
-  return { count: tries.length, lockedFrom: failed[limit - 1]?.time };
+  return { limit, count: tries.length, lockedFrom: failed[limit - 1]?.time };
 }

@@ -1,7 +1,8 @@
 import type { Filter } from "mongodb";
 import type { AuditEvent, AuditQuery, AuditSteps } from "../../../auth/repository.ts";
-import { nextOrder } from "./order.ts";
+import { wholeEvent } from "../../../auth/rules/audit-events.ts";
 import type { EventDocument } from "./schema.ts";
+import { nextTimeOrderedId } from "./time-ordered-ids.ts";
 import type { AuthReader, AuthTransaction, AuthTransactions } from "./transactions.ts";
 
 export function auditSteps({ step, alone }: AuthTransactions): AuditSteps {
@@ -18,16 +19,7 @@ export function auditSteps({ step, alone }: AuthTransactions): AuditSteps {
 export async function insertEvents({ in: { events }, ...transaction }: AuthTransaction) {
   if (transaction.events.length === 0) return;
   const documents = transaction.events.map(
-    (event): EventDocument => ({
-      userId: "",
-      sessionId: "",
-      provider: "",
-      address: "",
-      device: "",
-      reason: "",
-      ...event,
-      _id: nextOrder(),
-    }),
+    (event): EventDocument => ({ ...wholeEvent(event), _id: nextTimeOrderedId() }),
   );
   await events.insertMany(documents, transaction.options);
 }
@@ -42,8 +34,8 @@ async function listEvents(
   const list = (filter: Filter<EventDocument>, most: number) =>
     events.find({ ...ofUser, ...filter }, { ...page, limit: most }).toArray();
 
-  // The rest of the millisecond at which the page before ended, then what was earlier: each is one
-  // range of the index, which the two in one question would not be.
+  // First come the other events of the millisecond at which the page before ended, then earlier
+  // ones. Each is one range of the index, which one query for both would not be.
   const found: EventDocument[] = [];
   const goesOn = after !== undefined && after.time < endTime;
   if (goesOn && after.time >= startTime) {

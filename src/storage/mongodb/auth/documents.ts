@@ -1,6 +1,6 @@
-import { timingSafeEqual } from "node:crypto";
 import { Binary } from "mongodb";
 import type { Credentials, SavedState, Session, User } from "../../../auth/repository.ts";
+import { isSameHash } from "../../same-hash.ts";
 import type { SessionDocument, StateDocument, TimedHash, UserDocument } from "./schema.ts";
 
 export function toState({ _id, ...state }: StateDocument): SavedState {
@@ -47,18 +47,17 @@ export function timedHash(hash: Uint8Array, expireTime: number): TimedHash {
   return { hash: new Binary(hash), expireTime };
 }
 
-/** Whether a stored hash is this one and not over, told in the same time for every other. */
+/** Whether a stored hash is this one and not over. */
 export function isGood(stored: TimedHash | null, hash: Uint8Array, now: number): boolean {
   if (stored === null || stored.expireTime <= now) return false;
-  const bytes = bytesOf(stored.hash);
-  return bytes.length === hash.length && timingSafeEqual(bytes, hash);
+  return isSameHash(bytesOf(stored.hash), hash);
 }
 
 export function bytesOf(binary: Binary): Uint8Array {
   return Uint8Array.from(binary.value());
 }
 
-/** One text for a provider and a social id, another for any other two. */
+/** A provider and a social id as one text, which no other two of them have. */
 export function accountKey(account: {
   readonly provider: string;
   readonly socialId: string;

@@ -1,6 +1,6 @@
 import type { MailSteps, NewMail } from "../../../auth/repository.ts";
-import { nextOrder } from "./order.ts";
 import type { MailDocument } from "./schema.ts";
+import { nextTimeOrderedId } from "./time-ordered-ids.ts";
 import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
 
 export function mailSteps({ alone }: AuthTransactions): MailSteps {
@@ -16,7 +16,7 @@ export function mailSteps({ alone }: AuthTransactions): MailSteps {
         }));
       }),
 
-    // Whatever of it is gone after a crash need not be there: it is queued.
+    // A crash may leave some of it: the queue refuses the same mail twice.
     removeMail: (ids) =>
       alone(async ({ in: { mail }, options }) => {
         await mail.deleteMany({ _id: { $in: [...ids] } }, options);
@@ -35,7 +35,7 @@ export async function insertMail({ in: { mail }, options, ...transaction }: Auth
   const documents = transaction.mail.map(
     ({ id, sealed, expireTime = null }): MailDocument => ({
       _id: id,
-      order: nextOrder(),
+      order: nextTimeOrderedId(),
       sealed,
       expireTime,
     }),

@@ -6,12 +6,14 @@ import type {
   PasswordSteps,
   ResetToken,
 } from "../../../auth/repository.ts";
+import { passwordRefusal } from "../../../auth/rules/passwords.ts";
 import { isGood, timedHash, toCredentials, toUser } from "./documents.ts";
 import { keepMail } from "./mail.ts";
 import { REVOKING } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
+import { findSession } from "./session-checks.ts";
 import { revokeSessionsOfUser } from "./session-ends.ts";
-import { findSession, openSession } from "./sessions.ts";
+import { openSession } from "./session-starts.ts";
 import type { AuthReader, AuthTransaction, AuthTransactions } from "./transactions.ts";
 import { findUser, saveUser } from "./user-documents.ts";
 
@@ -66,8 +68,10 @@ async function signInByPassword(
 ): Promise<PasswordSignInOutcome> {
   const { attemptId, userId, passwordHash, newPasswordHash, session, now } = signIn;
   const user = await findUser(transaction, { userId });
-  if (user?.passwordHash !== passwordHash) return { outcome: "password_changed" };
-  if (user.state !== "active") return { outcome: "user_not_active" };
+  const refused = passwordRefusal(user, passwordHash);
+  if (user === undefined || refused !== undefined) {
+    return { outcome: refused ?? "password_changed" };
+  }
   await transaction.in.attempts.deleteOne({ _id: attemptId }, transaction.options);
   // The password is the same and only its hash is another: nothing that a caller sees changes.
   const saved = await saveUser(transaction, {
@@ -84,8 +88,8 @@ async function changePassword(
 ): Promise<PasswordChangeOutcome> {
   const { attemptId, userId, passwordHash, newPasswordHash, keptTokenHash, mail, now } = change;
   const user = await findUser(transaction, { userId });
-  if (user?.passwordHash !== passwordHash) return "password_changed";
-  if (user.state !== "active") return "user_not_active";
+  const refused = passwordRefusal(user, passwordHash);
+  if (user === undefined || refused !== undefined) return refused ?? "password_changed";
   await transaction.in.attempts.deleteOne({ _id: attemptId }, transaction.options);
   await saveUser(transaction, {
     ...user,

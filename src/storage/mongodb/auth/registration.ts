@@ -5,6 +5,7 @@ import type {
   RegistrationOutcome,
   RegistrationSteps,
 } from "../../../auth/repository.ts";
+import { activationRefusal, registeredId } from "../../../auth/rules/registration.ts";
 import { isGood, timedHash, toUser } from "./documents.ts";
 import { keepMail } from "./mail.ts";
 import type { UserDocument } from "./schema.ts";
@@ -39,17 +40,16 @@ async function registerUser(
 ): Promise<RegistrationOutcome> {
   const { email, codeHash, codeExpireTime, mail, now } = registration;
   const found = await findUser(transaction, { emailKey: email.key });
-  const userId = registration.userId ?? found?._id ?? registration.newUserId;
+  const userId = registeredId(found && { id: found._id, state: found.state }, registration);
+  if (userId === undefined) return { outcome: "user_exists" };
   const activationCode = timedHash(codeHash, codeExpireTime);
   let user: UserDocument;
   if (found === undefined) {
     if ((await findUser(transaction, { userId })) !== undefined) return { outcome: "user_exists" };
     user = { ...newUser({ userId, email, state: "pending", now }), activationCode };
     await insertUsers(transaction, [user]);
-  } else if (found.state === "pending" && found._id === userId) {
-    user = await saveUser(transaction, { ...found, activationCode });
   } else {
-    return { outcome: "user_exists" };
+    user = await saveUser(transaction, { ...found, activationCode });
   }
   transaction.events.push({ type: "registered", userId, time: now });
   keepMail(transaction, mail);
@@ -63,6 +63,5 @@ async function findByCode(
 ): Promise<UserDocument | ActivationRefusal> {
   const user = await findUser(reader, { emailKey });
   if (user === undefined) return "wrong_code";
-  if (user.state === "active") return "user_already_active";
-  return isGood(user.activationCode, codeHash, now) ? user : "wrong_code";
+  return activationRefusal(user, () => isGood(user.activationCode, codeHash, now)) ?? user;
 }

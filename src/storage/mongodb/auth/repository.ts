@@ -10,7 +10,7 @@ import { sessionSteps } from "./sessions.ts";
 import { signingKeySteps } from "./signing-keys.ts";
 import { socialSteps } from "./social.ts";
 import { sweepSteps } from "./sweeping.ts";
-import { createAuthTransactions } from "./transactions.ts";
+import { createAuthTransactions } from "./transaction-runner.ts";
 import { userSteps } from "./users.ts";
 
 /**

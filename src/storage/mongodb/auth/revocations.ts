@@ -1,19 +1,9 @@
 import type { RevocationSteps } from "../../../auth/repository.ts";
-import { takeNumbers } from "./counters.ts";
+import { takeNumbers } from "./sequences.ts";
 import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
 
-/** Longer than any access token lives, so that a watcher who was away misses nothing. */
-export const REVOCATION_KEPT_MS = 60 * 60_000;
-
-/** The turn of steps that may revoke something: they all write the counter of revocations. */
+/** The lock of steps that may revoke something: they all write the sequence of revocations. */
 export const REVOKING = ["revocations"];
-
-export interface NewRevocation {
-  readonly userId: string;
-  /** Empty for all that the user has. */
-  readonly sessionId: string;
-  readonly time: number;
-}
 
 export function revocationSteps({ alone }: AuthTransactions): RevocationSteps {
   return {
@@ -34,7 +24,7 @@ export function revocationSteps({ alone }: AuthTransactions): RevocationSteps {
 
 /**
  * Writes the revocations that a transaction has collected. Transactions that take numbers come one
- * after the other, so that whoever sees a number sees every one below it, or it was swept.
+ * after the other: a reader who sees a number sees every one below it, unless it was swept.
  */
 export async function insertRevocations(transaction: AuthTransaction): Promise<void> {
   const { in: collections, options, revocations } = transaction;

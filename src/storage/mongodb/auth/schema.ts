@@ -5,8 +5,8 @@ import { checkVersion, createCollections, SCHEMA_COLLECTION } from "../schema.ts
 
 /*
  * AuthService's documents. Times are milliseconds since the Unix epoch, as everywhere in the port.
- * What must be found by a key that not everybody has is left out where there is none, so that a
- * sparse index passes over it; anything else that is not there is null.
+ * A key with an index of its own that not every document has is left out, so that a sparse index
+ * skips the document. Any other value that is not there is null.
  */
 
 /** A secret that is known by its hash, until it is over. */
@@ -30,8 +30,8 @@ export interface AccountDocument {
 }
 
 /**
- * A user with all that only the user's own steps look at. Such a step writes this document, so
- * that of two that race one is repeated.
+ * A user with everything that is the user's alone. Every step that changes some of it writes this
+ * document, so that MongoDB repeats one of two steps that race.
  */
 export interface UserDocument {
   readonly _id: string;
@@ -101,7 +101,9 @@ export interface AttemptDocument {
   readonly pendingUntil: number | null;
 }
 
-/** What reservations of one account or address all write, since each only adds a document. */
+/**
+ * A document that every reservation of an account or address writes, so that two of them conflict.
+ */
 export interface AttemptGuardDocument {
   readonly _id: string;
   readonly tries: number;
@@ -123,8 +125,8 @@ export type SigningKeyDocument = Omit<SigningKey, "id"> & {
   readonly order: number;
 };
 
-/** A sequence, by its name. Whoever takes the next number of it writes this document. */
-export interface CounterDocument {
+/** A sequence. Every transaction that takes a number of it writes this document. */
+export interface SequenceDocument {
   readonly _id: "revocations" | "signing_keys";
   readonly last: number;
 }
@@ -139,7 +141,7 @@ export interface AuthCollections {
   readonly mail: Collection<MailDocument>;
   readonly revocations: Collection<RevocationDocument>;
   readonly signingKeys: Collection<SigningKeyDocument>;
-  readonly counters: Collection<CounterDocument>;
+  readonly counters: Collection<SequenceDocument>;
 }
 
 export function authCollections(db: Db): AuthCollections {

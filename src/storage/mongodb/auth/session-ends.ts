@@ -15,7 +15,9 @@ export function liveSessionsOfUser(
   return sessions.find({ userId, expireTime: { $gt: now }, endTime: null }, sorted).toArray();
 }
 
-/** Ends live sessions, as part of the transaction under way, with all that tells so. */
+/**
+ * Ends live sessions as part of the transaction under way, with an event and a revocation of each.
+ */
 export async function endSessions(
   { in: { sessions }, options, events, revocations }: AuthTransaction,
   ended: readonly SessionDocument[],
@@ -42,7 +44,7 @@ export async function revokeSessionsOfUser(
   await endSessions(transaction, ended, "session_revoked", now);
 }
 
-/** Ends every session of a user who is shut out, whose own event tells of them all. */
+/** Ends every session of a user who is shut out. The event of that tells of them all. */
 export async function closeSessionsOfUser(
   { in: { sessions }, options, revocations }: AuthTransaction,
   userId: string,

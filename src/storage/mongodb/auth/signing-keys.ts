@@ -1,5 +1,5 @@
 import type { SigningKeySteps } from "../../../auth/repository.ts";
-import { takeNumbers } from "./counters.ts";
+import { takeNumbers } from "./sequences.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
 export function signingKeySteps({ step, alone }: AuthTransactions): SigningKeySteps {
@@ -22,7 +22,8 @@ export function signingKeySteps({ step, alone }: AuthTransactions): SigningKeySt
         const { options } = transaction;
         const newest = { ...options, sort: { useTime: -1, order: -1 } } as const;
         if ((await signingKeys.findOne({}, newest))?._id !== newestId) return false;
-        // Whoever adds a key at the same time takes a number too, and looks again.
+        // A step that adds a key at the same time takes a number too. MongoDB repeats one of the
+        // two.
         const order = await takeNumbers(transaction, "signing_keys", 1);
         await signingKeys.insertOne({ _id: id, ...key, order }, options);
         await signingKeys.deleteMany({ _id: { $in: [...dropIds] } }, options);

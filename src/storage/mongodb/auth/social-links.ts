@@ -6,6 +6,7 @@ import type {
   SocialUnlinkOutcome,
   User,
 } from "../../../auth/repository.ts";
+import { unlinking } from "../../../auth/rules/social-accounts.ts";
 import { toUser } from "./documents.ts";
 import { endSessions, liveSessionsOfUser } from "./session-ends.ts";
 import {
@@ -15,7 +16,7 @@ import {
   withAccountEmail,
   withEmail,
   withToldProfile,
-} from "./social-users.ts";
+} from "./social-accounts.ts";
 import type { AuthTransaction } from "./transactions.ts";
 import { findUser, findUserByAccount, saveUser } from "./user-documents.ts";
 
@@ -40,9 +41,10 @@ export async function unlinkSocialAccount(
 ): Promise<SocialUnlinkOutcome> {
   const user = await findUser(transaction, { userId });
   if (user === undefined) return { outcome: "unknown" };
+  const unlinked = unlinking(toUser(user), provider);
+  if (unlinked === "none") return { outcome: "unlinked", user: toUser(user) };
+  if (unlinked === "last_method") return { outcome: "last_method" };
   const accounts = user.accounts.filter((account) => account.provider !== provider);
-  if (accounts.length === user.accounts.length) return { outcome: "unlinked", user: toUser(user) };
-  if (accounts.length === 0 && user.passwordHash === null) return { outcome: "last_method" };
   const live = await liveSessionsOfUser(transaction, userId, now);
   const ended = live.filter((session) => session.provider === provider);
   await endSessions(transaction, ended, "session_revoked", now);

@@ -5,17 +5,18 @@ import type {
   SocialSignInOutcome,
   SocialSteps,
 } from "../../../auth/repository.ts";
+import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { toState, toUser } from "./documents.ts";
 import { REVOKING } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
-import { openSession } from "./sessions.ts";
+import { openSession } from "./session-starts.ts";
+import { withAccount, withEmail, withToldProfile } from "./social-accounts.ts";
 import {
   keepSocialCheck,
   linkSocialAccount,
   unlinkSocialAccount,
   withdrawConsent,
 } from "./social-links.ts";
-import { withAccount, withEmail, withToldProfile } from "./social-users.ts";
 import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
 import {
   activated,
@@ -33,7 +34,7 @@ export function socialSteps({ step, alone }: AuthTransactions): SocialSteps {
         await states.insertOne({ _id: new Binary(stateHash), ...state }, options);
       }),
 
-    // One operation: not repeated by the driver in vain, since that answers what the first one did.
+    // The driver may repeat this operation: MongoDB then answers what the first one did.
     consumeState: ({ stateHash, provider, now }) =>
       alone(async ({ in: { states }, options }) => {
         const taken = await states.findOneAndDelete(
@@ -67,7 +68,7 @@ async function signInSocially(
 
   let user: UserDocument;
   if (found === undefined) {
-    const email = account.emailVerified ? account.email : undefined;
+    const email = verifiedEmail(account);
     user = newUser({ userId: signIn.newUserId, email, state: "active", now });
   } else if (found.state === "pending") {
     user = activated(found, now);
@@ -90,8 +91,8 @@ async function findSocialUser(
   transaction: AuthTransaction,
   { account }: SocialSignIn,
 ): Promise<UserDocument | undefined> {
-  const { email, emailVerified } = account;
   const byAccount = await findUserByAccount(transaction, account);
-  if (byAccount !== undefined || email === undefined || !emailVerified) return byAccount;
-  return findUser(transaction, { emailKey: email.key });
+  if (byAccount !== undefined) return byAccount;
+  const email = verifiedEmail(account);
+  return email && findUser(transaction, { emailKey: email.key });
 }

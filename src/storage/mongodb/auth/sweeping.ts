@@ -1,16 +1,15 @@
 import type { Collection, Filter } from "mongodb";
 import type { SweepSteps } from "../../../auth/repository.ts";
-import { REVOCATION_KEPT_MS } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
 import type { AuthReader, AuthTransactions } from "./transactions.ts";
 
 /**
- * Each kind by itself, outside of a transaction: what is over stays over, and nobody can tell
- * whether it has been swept.
+ * Sweeps each kind by itself, outside of a transaction: what is over stays over, and no caller can
+ * tell whether it has been swept.
  */
 export function sweepSteps({ alone }: AuthTransactions): SweepSteps {
   return {
-    sweep: ({ now, attemptsBefore, eventsBefore, limit }) =>
+    sweep: ({ now, attemptsBefore, eventsBefore, revocationsBefore, limit }) =>
       alone(async (reader) => {
         const { states, sessions, attempts, attemptGuards, events } = reader.in;
         const over = { field: "expireTime", filter: { $lte: now }, limit };
@@ -24,7 +23,7 @@ export function sweepSteps({ alone }: AuthTransactions): SweepSteps {
           await remove(reader, attempts, uncounted),
           await remove(reader, attemptGuards, uncounted),
           await remove(reader, events, unkept),
-          await removeRevocations(reader, now - REVOCATION_KEPT_MS, limit),
+          await removeRevocations(reader, revocationsBefore, limit),
         );
       }),
   };
@@ -46,12 +45,12 @@ async function remove<T extends { readonly _id: unknown }>(
   const filter = { [over.field]: over.filter } as Filter<T>;
   const ids = await oldest(reader, collection, filter, over);
   if (ids.length === 0) return 0;
-  // It is asked once more: a guard may have been written since.
+  // The filter is applied once more, since a guard may have been written meanwhile.
   const still = { _id: { $in: ids }, ...filter } as Filter<T>;
   return (await collection.deleteMany(still, reader.options)).deletedCount;
 }
 
-/** What users hold of what is over. */
+/** Removes codes, or tokens, that are over from their users. */
 async function removeHashes(
   reader: AuthReader,
   held: "activationCode" | "resetToken",

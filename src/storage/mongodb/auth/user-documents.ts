@@ -55,8 +55,7 @@ export async function insertUsers(
 
 /**
  * Writes a user who was found in the same transaction, and returns what was written. The version
- * makes it a change, so that it conflicts with every other step of the user, also where that is
- * all there is to change.
+ * grows, so that this conflicts with every other step of the user even if nothing else changes.
  */
 export async function saveUser(
   { in: { users }, options }: AuthTransaction,
@@ -72,7 +71,10 @@ export function withKeys({ accountKeys: _, ...user }: UserDocument): UserDocumen
   return keys.length === 0 ? user : { ...user, accountKeys: keys };
 }
 
-/** The user let in. Whoever registered an email without proving it has set no password. */
+/**
+ * The user as an active one. A pending user has not proved the email, so that a password of before
+ * does not count.
+ */
 export function activated(user: UserDocument, now: number): UserDocument {
   return {
     ...user,

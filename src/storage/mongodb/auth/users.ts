@@ -1,13 +1,12 @@
-import { isDeepStrictEqual } from "node:util";
 import type {
   NewUser,
-  Profile,
   ProfileChange,
   ProfileChangeOutcome,
   User,
   UserRequest,
   UserSteps,
 } from "../../../auth/repository.ts";
+import { changedProfile } from "../../../auth/rules/profiles.ts";
 import { toUser } from "./documents.ts";
 import { REVOKING } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
@@ -81,23 +80,19 @@ async function deactivateUser(
 
 async function updateProfile(
   transaction: AuthTransaction,
-  { userId, now, maxBytes, profile: given }: ProfileChange,
+  change: ProfileChange,
 ): Promise<ProfileChangeOutcome> {
+  const { userId, now } = change;
   const document = await findUser(transaction, { userId });
   if (document === undefined) return { outcome: "unknown" };
   if (document.state !== "active") return { outcome: "user_not_active" };
   const user = toUser(document);
-  const profile = { ...user.profile, ...given };
-  if (isDeepStrictEqual(profile, user.profile)) return { outcome: "updated", user };
-  if (bytesOf(profile) > maxBytes) return { outcome: "too_large" };
+  const profile = changedProfile(user.profile, change);
+  if (profile === "same") return { outcome: "updated", user };
+  if (profile === "too_large") return { outcome: "too_large" };
   const changed = { ...withProfile(document, profile), updateTime: now };
   transaction.events.push({ type: "profile_updated", userId, time: now });
   return { outcome: "updated", user: toUser(await saveUser(transaction, changed)) };
-}
-
-function bytesOf({ attributes, ...texts }: Profile): number {
-  const parts = [...Object.values(texts), ...Object.entries(attributes).flat()];
-  return parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
 }
 
 async function importUsers(
@@ -120,7 +115,7 @@ async function importUsers(
   return outcomes;
 }
 
-/** What of the ids and emails of new users others have. */
+/** Ids and emails of new users that are taken already. */
 async function takenOf(
   { in: collections, options }: AuthTransaction,
   users: readonly NewUser[],

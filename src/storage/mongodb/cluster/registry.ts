@@ -1,7 +1,7 @@
 import type { Db, Document } from "mongodb";
 import type { ClusterView, ShardRecord, ShardRegistry } from "../../../cluster/registry.ts";
 import { toUsherError } from "../database.ts";
-import { collections, instancesOf, type ShardDocument, shardsOf } from "../queue/schema.ts";
+import { clusterCollections, instancesOf, type ShardDocument, shardsOf } from "./schema.ts";
 
 export interface ShardRegistryOptions {
   /** The id of this instance: random, new for each start. */
@@ -18,8 +18,8 @@ const MAX_TIME_EXPIRED = 50;
 const expired = { $expr: { $lte: ["$expires", "$$NOW"] } };
 
 /**
- * The registry in MongoDB. Every step may be the last one of its instance, at any point of it:
- * what is left behind is then taken up by the next claim.
+ * The registry in MongoDB. An instance may die at any point of any step: the next claim takes up
+ * what it leaves behind.
  */
 export function createShardRegistry(db: Db, options: ShardRegistryOptions): ShardRegistry {
   const { id, sessionOf } = options;
@@ -30,7 +30,10 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
     return { expires: { $add: ["$$NOW", lifeMs] } };
   }
 
-  /** Which of the owners are dead for certain: no life of theirs can be prolonged any more. */
+  /**
+   * Returns the owners that are dead for certain: they are removed, so that no beat prolongs their
+   * lives.
+   */
   async function bury(owners: readonly string[]): Promise<Set<string>> {
     const others = owners.filter((owner) => owner !== id && owner !== "");
     if (others.length > 0) await instances.deleteMany({ _id: { $in: others }, ...expired });
@@ -38,7 +41,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
     return new Set(owners.filter((owner) => !alive.includes(owner) || owner === id));
   }
 
-  /** Ends what sessions have begun and not committed. */
+  /** Ends transactions of the shards' sessions that are not committed. */
   async function endSessions(all: readonly ShardDocument[]): Promise<void> {
     const ids = new Map(
       all.flatMap(({ session }) =>
@@ -48,7 +51,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
     if (ids.size > 0) await db.admin().command({ killSessions: [...ids.values()] });
   }
 
-  /** Raises the epochs of those that are still as they were seen. */
+  /** Raises the epochs of the shards that are still as they were seen. */
   async function raise(all: readonly ShardDocument[]): Promise<void> {
     const updates = all.map(({ _id, epoch, owner }) => ({
       q: { _id, epoch, owner },
@@ -56,7 +59,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
     }));
     try {
       await db.command({
-        update: collections.shards,
+        update: clusterCollections.shards,
         ordered: false,
         updates,
         maxTimeMS: CLAIM_MS,
@@ -74,10 +77,10 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
     const seen = await shards.find(filter).toArray();
     const dead = await bury([...new Set(seen.map(({ owner }) => owner))]);
     let open = seen.filter(({ _id, epoch, owner }) => epochs.get(_id) === epoch && dead.has(owner));
-    // What this instance has begun itself would end by itself, and need not be repeated.
+    // Transactions of this instance end by themselves.
     await endSessions(open.filter(({ owner }) => owner !== id));
     for (let attempt = 0; open.length > 0 && attempt < CLAIM_ATTEMPTS; attempt++) {
-      // Whoever has begun another transaction since then holds this one up.
+      // A transaction that was begun since then would hold this one up.
       if (attempt > 0) await endSessions(open);
       await raise(open);
       const now = await shards.find({ _id: { $in: open.map(({ _id }) => _id) } }).toArray();
@@ -94,7 +97,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
 
     join: (address, lifeMs) =>
       guarded(async () => {
-        // After a life that others have ended, shards that nobody has taken yet are anyone's.
+        // Shards of an earlier life of this instance that nobody has taken yet are anyone's.
         await shards.updateMany({ owner: id }, { $set: { owner: "", heir: "" } });
         await instances.updateOne(
           { _id: id },
@@ -128,14 +131,14 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
   };
 }
 
-/** Shards are read first: whoever owned one of them then and is alive is in the list. */
+/** Shards are read before instances, so that every owner who is alive is in the list. */
 async function viewOf(db: Db): Promise<ClusterView> {
   const living = [{ $match: { $expr: { $gt: ["$expires", "$$NOW"] } } }];
   const found = await shardsOf(db)
     .aggregate<Document>([
       { $match: { epoch: { $gt: 0 } } },
       { $project: { epoch: 1, owner: 1, heir: 1 } },
-      { $unionWith: { coll: collections.instances, pipeline: living } },
+      { $unionWith: { coll: clusterCollections.instances, pipeline: living } },
     ])
     .toArray();
   const view = { instances: [] as Document[], shards: [] as Document[] };

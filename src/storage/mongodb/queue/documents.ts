@@ -9,14 +9,14 @@ import type {
   TubeKind,
   TubeRecord,
 } from "../../../queue/repository.ts";
-import { idOf, numberOf } from "./keys.ts";
+import { idOf, numberOf } from "./shard-ids.ts";
 
 /*
- * How records look as documents. A field that has nothing to say is not there (`undefined`, which
- * is not written) or null: no delay, no end, no group, no attempts. Times are dates.
+ * How records look as documents. A field without a value, such as no delay or no group, is absent
+ * (`undefined` is not written) or null. Times are dates.
  */
 
-/** The last moment that a JavaScript date can tell; what is later stays a number. */
+/** The last moment that a JavaScript date can tell; a later time stays a number. */
 const LAST_DATE = 8.64e15;
 
 type Time = Date | number;
@@ -34,7 +34,7 @@ function msOrNever(time: Time | null | undefined): number {
   return time === null || time === undefined ? Infinity : msOf(time);
 }
 
-/** What of a tube may change; the rest is written once. */
+/** The fields of a tube that may change; the others are written once. */
 export function tubeChanges(tube: TubeRecord): Document {
   const { settings } = tube;
   const forever = tube.pausedUntil === Infinity;
@@ -106,7 +106,7 @@ export function taskDocument(shard: number, task: NewTaskRecord): Document {
     group: task.group === "" ? undefined : task.group,
     dedup: task.dedupKey === "" ? undefined : task.dedupKey,
     reason: task.reason === "" ? undefined : task.reason,
-    // A map might have names that MongoDB or a driver gives a meaning to.
+    // Pairs, since MongoDB and its drivers give a meaning to some names in a map.
     attributes: attributes === undefined ? undefined : Object.entries(attributes),
     data: format === "data" ? value : undefined,
     text: format === "text" ? value : undefined,
@@ -114,7 +114,7 @@ export function taskDocument(shard: number, task: NewTaskRecord): Document {
   };
 }
 
-/** How many bytes a task's document has at most, where a character takes up to so many. */
+/** How many bytes a task's document has at most, with so many bytes for a character. */
 export function taskBytes(task: NewTaskRecord, perCharacter: number): number {
   const { value, attributes } = task.payload;
   let texts = task.group.length + task.dedupKey.length + task.reason.length;
@@ -144,13 +144,13 @@ export const payloadOnly = { attributes: 1, data: 1, text: 1, json: 1 } as const
 
 export function payloadFrom(document: Document): Payload {
   const pairs: [string, string][] | undefined = document["attributes"];
-  // An own property even for the name `__proto__`.
+  // `fromEntries` defines own properties, `__proto__` among them.
   const attributes = pairs === undefined ? undefined : Object.fromEntries(pairs);
   for (const format of ["text", "json"] as const) {
     const value: string | undefined = document[format];
     if (value !== undefined) return { format, value, attributes };
   }
-  // A copy, for what the driver gives is a view that would keep its whole message in memory.
+  // A copy: the driver gives a view that keeps its whole message in memory.
   return { format: "data", value: new Uint8Array(document["data"]), attributes };
 }
 

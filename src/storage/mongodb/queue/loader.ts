@@ -1,12 +1,13 @@
 import type { Db, Document, FindOptions } from "mongodb";
 import { UsherError } from "../../../base/errors.ts";
 import type { Recovery } from "../../../queue/repository.ts";
+import { type ShardDocument, shardsOf } from "../cluster/schema.ts";
 import { toUsherError } from "../database.ts";
-import type { Holding } from "./committer.ts";
 import { dedupFrom, tubeFrom } from "./documents.ts";
-import { dedupKeysOf, idsOf, shardOf } from "./keys.ts";
-import { collections, type ShardDocument, shardsOf } from "./schema.ts";
-import { readTask, shardOfTask, taskFields } from "./task-reader.ts";
+import type { Holding } from "./group-committer.ts";
+import { collections } from "./schema.ts";
+import { dedupKeysOf, idsOf, shardOf } from "./shard-ids.ts";
+import { readTask, shardOfTask, taskFields } from "./task-bson.ts";
 
 interface Opening {
   readonly holding: Holding;
@@ -19,7 +20,7 @@ interface Opening {
 const BATCH = 5_000;
 
 /**
- * Reads shards back. Those that are asked for in the same turn are read together, with a query a
+ * Reads shards back. Shards that are opened in the same turn are read together, with one query a
  * collection, so that opening all of them takes as long as opening one.
  */
 export class ShardLoader {
@@ -44,7 +45,7 @@ export class ShardLoader {
     this.#running = true;
     while (this.#waiting.length > 0) {
       await new Promise(setImmediate);
-      // One opening a shard in a round.
+      // A round opens each shard once.
       const round = new Map<number, Opening>();
       const later: Opening[] = [];
       for (const one of this.#waiting) {
@@ -79,7 +80,7 @@ export class ShardLoader {
     });
   }
 
-  /** Gives back marks, and says in which shards there may be more. */
+  /** Gives back the marks. Returns the shards that have had commits, in their order. */
   async #look(round: Map<number, Opening>): Promise<number[]> {
     const used: number[] = [];
     const found = await shardsOf(this.#db)
@@ -99,7 +100,7 @@ export class ShardLoader {
     return used.sort((a, b) => a - b);
   }
 
-  /** In the order of ids, which is that of shards and in each that of keys. */
+  /** In the order of ids: shard by shard, and in each by key. */
   async #each(
     collection: string,
     ranges: Document[],
@@ -125,7 +126,7 @@ export class ShardLoader {
   }
 }
 
-/** An engine that does not get on with what it is given holds up no other shard. */
+/** An engine that throws at what it is given fails alone: the other shards are read on. */
 function give(round: Map<number, Opening>, shard: number, how: (recovery: Recovery) => void): void {
   const opening = round.get(shard);
   if (opening === undefined) return;

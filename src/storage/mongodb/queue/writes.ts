@@ -1,30 +1,26 @@
 import { BSON, type Document } from "mongodb";
 import { UsherError } from "../../../base/errors.ts";
-import type { KeptLeases, Marks, QueueChanges } from "../../../queue/repository.ts";
+import type { Marks, QueueChanges } from "../../../queue/repository.ts";
+import { eachRunOfKeys } from "../../key-runs.ts";
 import {
   dedupChanges,
   dedupId,
-  leaseDocument,
   progressChanges,
-  sessionDocument,
   taskBytes,
   taskDocument,
   tubeChanges,
   tubeConstants,
 } from "./documents.ts";
-import { dedupKeysOfTube, idOf, keptOf } from "./keys.ts";
+import { dedupKeysOfTube, idOf } from "./shard-ids.ts";
 
 /** MongoDB takes no larger document. */
 const DOCUMENT_BYTES = 16 * 1024 * 1024;
 
-/**
- * The largest task, payload and attributes, of which a document can be made: as large as MongoDB
- * takes one, less what there is around them.
- */
+/** The largest task, payload and attributes, that fits into a document beside its other fields. */
 export const LARGEST_TASK = DOCUMENT_BYTES - 64 * 1024;
 
 /** How many bytes a character of a text takes at most. */
-const UTF8 = 3;
+export const UTF8 = 3;
 
 /** Documents, or statements, and how many bytes each one takes at most. */
 class Statements {
@@ -37,7 +33,7 @@ class Statements {
   }
 }
 
-/** What one commit writes, by what is done to what. */
+/** What one commit writes, by kind of write and collection. */
 export class Writes {
   readonly tubes = new Statements();
   readonly inserts = new Statements();
@@ -95,44 +91,21 @@ export function writesOf(shard: number, changes: QueueChanges): Writes {
   return writes;
 }
 
-/** Keeps what is given in place of all that was kept; nothing: keeps nothing. */
-export function keptWrites(shard: number, { leases, sessions }: KeptLeases): Writes {
-  const writes = new Writes();
-  const all = { q: { _id: keptOf(shard) }, limit: 0 };
-  writes.removedLeases.push(all, 100);
-  writes.removedSessions.push(all, 100);
-  for (const lease of leases) {
-    const texts = lease.token.length + lease.session.length;
-    writes.leases.push(leaseDocument(shard, lease), 300 + UTF8 * texts);
-  }
-  for (const session of sessions) {
-    writes.sessions.push(sessionDocument(shard, session), 200 + UTF8 * session.id.length);
-  }
-  writes.shard.kept = leases.length + sessions.length > 0;
-  return writes;
-}
-
 /**
- * A run of consecutive keys is a range up to its last key, and that one is removed by itself. A scan
- * that has removed the last task of a shard looks on for another, and MongoDB keeps what was removed
- * in the last five minutes where it looks: each commit would walk over all of it. This way a range
- * ends at a task that is there, and what is removed by its own id is not scanned for.
+ * Removes the last key of a run of consecutive keys by its id, and those before it as a range.
+ * MongoDB keeps removed documents in its index for five minutes. A range that ends with a removed
+ * task is followed by them, and the scan of every commit would walk over all of them. Here a range
+ * ends before a task that is still there, and a removal by id scans nothing.
  */
 function addRemoves(shard: number, keys: readonly number[], removes: Statements): void {
-  const sorted = Float64Array.from(keys).sort();
-  for (let start = 0; start < sorted.length; ) {
-    let end = start;
-    while (end + 1 < sorted.length && (sorted[end + 1] as number) <= (sorted[end] as number) + 1) {
-      end++;
-    }
-    const last = idOf(shard, sorted[end] as number);
-    if (sorted[start] !== sorted[end]) {
-      const first = idOf(shard, sorted[start] as number);
+  eachRunOfKeys(Float64Array.from(keys).sort(), (start, end) => {
+    const last = idOf(shard, end);
+    if (start !== end) {
+      const first = idOf(shard, start);
       removes.push({ q: { _id: { $gte: first, $lt: last } }, limit: 0 }, 120);
     }
     removes.push({ q: { _id: last }, limit: 1 }, 60);
-    start = end + 1;
-  }
+  });
 }
 
 function tooLarge(bytes: number): UsherError {

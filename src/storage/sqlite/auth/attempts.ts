@@ -3,8 +3,13 @@ import type {
   AttemptSteps,
   ReservationOutcome,
 } from "../../../auth/repository.ts";
+import {
+  type AttemptLimit,
+  attemptLimits,
+  attemptRefusal,
+  type CountedTries,
+} from "../../../auth/rules/attempt-limits.ts";
 import { recordEvent } from "./audit.ts";
-import type { Row } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
@@ -26,22 +31,31 @@ export function attemptSteps({ sql, step }: AuthTransactions): AttemptSteps {
 }
 
 function reserveAttempt(sql: AuthStatements, attempt: AttemptReservation): ReservationOutcome {
-  const { id, account, address, now, pendingUntil, windowMs, accountLimit, addressLimit } = attempt;
-  const since = now - windowMs;
-  const locks = [sql.lockOfAccount.get({ account, since, now, limit: accountLimit })];
-  const counts = [{ row: sql.countOfAccount.get({ account, since }), limit: accountLimit }];
-  if (address !== "") {
-    locks.push(sql.lockOfAddress.get({ address, since, now, limit: addressLimit }));
-    counts.push({ row: sql.countOfAddress.get({ address, since }), limit: addressLimit });
-  }
-  const lockedFor = locks.map((row) => (row === undefined ? 0 : timeOf(row) + windowMs - now));
-  const retryAfterMs = Math.max(...lockedFor);
-  if (retryAfterMs > 0) return { outcome: "locked", retryAfterMs };
-  if (counts.some(({ row, limit }) => Number(row?.["count"]) >= limit)) return { outcome: "busy" };
+  const tries = attemptLimits(attempt).map((limit) => triesOf(sql, limit, attempt));
+  const refused = attemptRefusal(attempt, tries);
+  if (refused !== undefined) return refused;
+  const { id, account, address, now, pendingUntil } = attempt;
   sql.insertAttempt.run({ id, account, address, now, pendingUntil });
   return { outcome: "reserved" };
 }
 
-function timeOf(row: Row): number {
-  return Number(row["time"]);
+function triesOf(
+  sql: AuthStatements,
+  { by, limit }: AttemptLimit,
+  { now, windowMs }: AttemptReservation,
+): CountedTries {
+  const since = now - windowMs;
+  const lock =
+    "account" in by
+      ? sql.lockOfAccount.get({ ...by, since, now, limit })
+      : sql.lockOfAddress.get({ ...by, since, now, limit });
+  const counted =
+    "account" in by
+      ? sql.countOfAccount.get({ ...by, since })
+      : sql.countOfAddress.get({ ...by, since });
+  return {
+    limit,
+    count: Number(counted?.["count"]),
+    lockedFrom: lock && Number(lock["time"]),
+  };
 }

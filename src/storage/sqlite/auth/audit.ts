@@ -5,6 +5,7 @@ import type {
   AuditSteps,
   NewAuditEvent,
 } from "../../../auth/repository.ts";
+import { wholeEvent } from "../../../auth/rules/audit-events.ts";
 import { type Row, text } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
@@ -18,15 +19,7 @@ export function auditSteps({ sql, step }: AuthTransactions): AuditSteps {
 
 /** Keeps an event as part of the transaction under way. */
 export function recordEvent(sql: AuthStatements, event: NewAuditEvent): void {
-  sql.insertEvent.run({
-    userId: "",
-    sessionId: "",
-    provider: "",
-    address: "",
-    device: "",
-    reason: "",
-    ...event,
-  });
+  sql.insertEvent.run({ ...wholeEvent(event) });
 }
 
 function listEvents(sql: AuthStatements, query: AuditQuery): AuditEvent[] {

@@ -6,22 +6,23 @@ import type {
   PasswordSignInOutcome,
   PasswordSteps,
   ResetToken,
-  UserState,
 } from "../../../auth/repository.ts";
+import { passwordRefusal } from "../../../auth/rules/passwords.ts";
+import { isSameHash } from "../../same-hash.ts";
 import { recordEvent } from "./audit.ts";
 import { keepMail } from "./mail.ts";
-import { isSameHash, type Row, text } from "./rows.ts";
+import { bytes, type Row, stateOf, text } from "./rows.ts";
 import { revokeSessionsOfUser } from "./session-ends.ts";
-import { openSession } from "./sessions.ts";
+import { openSession } from "./session-starts.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
-import { userOf, userRow } from "./users.ts";
+import { findUser, userOf } from "./user-rows.ts";
 
 export function passwordSteps({ sql, step }: AuthTransactions): PasswordSteps {
   return {
     findCredentials: (by) =>
       step(() => {
-        const row = userRow(sql, by);
+        const row = findUser(sql, by);
         return row === undefined ? undefined : toCredentials(row);
       }),
 
@@ -60,10 +61,9 @@ export function passwordSteps({ sql, step }: AuthTransactions): PasswordSteps {
 }
 
 function signInByPassword(sql: AuthStatements, signIn: PasswordSignIn): PasswordSignInOutcome {
-  const { attemptId, userId, passwordHash, newPasswordHash, session, now } = signIn;
-  const row = sql.userById.get({ userId });
-  if (row?.["password_hash"] !== passwordHash) return { outcome: "password_changed" };
-  if (row["state"] !== "active") return { outcome: "user_not_active" };
+  const { attemptId, userId, newPasswordHash, session, now } = signIn;
+  const refused = refusalOf(sql, signIn);
+  if (refused !== undefined) return { outcome: refused };
   sql.releaseAttempt.run({ id: attemptId });
   if (newPasswordHash !== undefined) {
     sql.rehashPassword.run({ userId, passwordHash: newPasswordHash });
@@ -73,10 +73,9 @@ function signInByPassword(sql: AuthStatements, signIn: PasswordSignIn): Password
 }
 
 function changePassword(sql: AuthStatements, change: PasswordChange): PasswordChangeOutcome {
-  const { attemptId, userId, passwordHash, newPasswordHash, keptTokenHash, mail, now } = change;
-  const row = sql.userById.get({ userId });
-  if (row?.["password_hash"] !== passwordHash) return "password_changed";
-  if (row["state"] !== "active") return "user_not_active";
+  const { attemptId, userId, newPasswordHash, keptTokenHash, mail, now } = change;
+  const refused = refusalOf(sql, change);
+  if (refused !== undefined) return refused;
   sql.releaseAttempt.run({ id: attemptId });
   sql.setPassword.run({ userId, passwordHash: newPasswordHash, now });
   sql.voidResetToken.run({ userId });
@@ -88,6 +87,15 @@ function changePassword(sql: AuthStatements, change: PasswordChange): PasswordCh
   return "changed";
 }
 
+function refusalOf(
+  sql: AuthStatements,
+  { userId, passwordHash }: Pick<PasswordSignIn, "userId" | "passwordHash">,
+) {
+  const row = sql.userById.get({ userId });
+  const found = row && { state: stateOf(row), passwordHash: row["password_hash"] as string | null };
+  return passwordRefusal(found, passwordHash);
+}
+
 /** The user whose reset token it is; undefined if it is not good. */
 function userOfResetToken(sql: AuthStatements, token: ResetToken): string | undefined {
   const { emailKey, tokenHash, now } = token;
@@ -95,14 +103,14 @@ function userOfResetToken(sql: AuthStatements, token: ResetToken): string | unde
   if (user === undefined) return undefined;
   const userId = text(user, "id");
   const row = sql.resetTokenOfUser.get({ userId, now });
-  return row !== undefined && isSameHash(row["token_hash"], tokenHash) ? userId : undefined;
+  return row !== undefined && isSameHash(bytes(row, "token_hash"), tokenHash) ? userId : undefined;
 }
 
 function toCredentials(row: Row): Credentials {
   const key = text(row, "email_key");
   return {
     userId: text(row, "id"),
-    state: row["state"] as UserState,
+    state: stateOf(row),
     email: key === "" ? undefined : { address: text(row, "email"), key },
     passwordHash: text(row, "password_hash"),
   };

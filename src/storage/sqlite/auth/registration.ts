@@ -6,12 +6,14 @@ import type {
   RegistrationOutcome,
   RegistrationSteps,
 } from "../../../auth/repository.ts";
+import { activationRefusal, registeredId } from "../../../auth/rules/registration.ts";
+import { isSameHash } from "../../same-hash.ts";
 import { recordEvent } from "./audit.ts";
 import { keepMail } from "./mail.ts";
-import { isSameHash, text } from "./rows.ts";
+import { bytes, stateOf, text } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
-import { userOf } from "./users.ts";
+import { userOf } from "./user-rows.ts";
 
 export function registrationSteps({ sql, step }: AuthTransactions): RegistrationSteps {
   return {
@@ -41,14 +43,15 @@ export function registrationSteps({ sql, step }: AuthTransactions): Registration
 function registerUser(sql: AuthStatements, registration: Registration): RegistrationOutcome {
   const { email, codeHash, codeExpireTime, mail, now } = registration;
   const found = sql.userByEmail.get({ emailKey: email.key });
-  const userId =
-    registration.userId ?? (found === undefined ? registration.newUserId : text(found, "id"));
+  const userId = registeredId(
+    found && { id: text(found, "id"), state: stateOf(found) },
+    registration,
+  );
+  if (userId === undefined) return { outcome: "user_exists" };
   if (found === undefined) {
     if (sql.userById.get({ userId }) !== undefined) return { outcome: "user_exists" };
     const values = { userId, email: email.address, emailKey: email.key, state: "pending", now };
     sql.insertUser.run(values);
-  } else if (found["state"] !== "pending" || text(found, "id") !== userId) {
-    return { outcome: "user_exists" };
   }
   sql.replaceCode.run({ userId, codeHash, codeExpireTime });
   recordEvent(sql, { type: "registered", userId, time: now });
@@ -63,8 +66,10 @@ function findByCode(
 ): { readonly userId: string } | ActivationRefusal {
   const user = sql.userByEmail.get({ emailKey });
   if (user === undefined) return "wrong_code";
-  if (user["state"] === "active") return "user_already_active";
   const userId = text(user, "id");
-  const row = sql.codeOfUser.get({ userId, now });
-  return row !== undefined && isSameHash(row["code_hash"], codeHash) ? { userId } : "wrong_code";
+  const isGood = (): boolean => {
+    const row = sql.codeOfUser.get({ userId, now });
+    return row !== undefined && isSameHash(bytes(row, "code_hash"), codeHash);
+  };
+  return activationRefusal({ state: stateOf(user) }, isGood) ?? { userId };
 }

@@ -1,11 +1,7 @@
 import type { RevocationSteps } from "../../../auth/repository.ts";
 import { required, text } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
-import { SWEPT_WITH_INSERT } from "./sweeping.ts";
 import type { AuthTransactions } from "./transactions.ts";
-
-/** Longer than any access token lives, so that a watcher who was away misses nothing. */
-export const REVOCATION_KEPT_MS = 60 * 60_000;
 
 export function revocationSteps({ sql, step }: AuthTransactions): RevocationSteps {
   return {
@@ -32,6 +28,5 @@ export function recordRevocation(
   { userId, sessionId = "" }: { readonly userId: string; readonly sessionId?: string },
   now: number,
 ): void {
-  sql.sweepRevocations.run({ before: now - REVOCATION_KEPT_MS, limit: SWEPT_WITH_INSERT });
   sql.insertRevocation.run({ userId, sessionId, now });
 }

@@ -1,4 +1,3 @@
-import { timingSafeEqual } from "node:crypto";
 import type { SQLOutputValue } from "node:sqlite";
 import type {
   SavedState,
@@ -15,7 +14,7 @@ export type Columns = readonly SQLOutputValue[];
 
 export function toState(row: Row): SavedState {
   return {
-    stateHash: row["state_hash"] as Uint8Array,
+    stateHash: bytes(row, "state_hash"),
     provider: text(row, "provider"),
     redirectUri: text(row, "redirect_uri"),
     clientState: text(row, "client_state"),
@@ -29,7 +28,7 @@ export function toUser(row: Row, socialAccounts: readonly SocialAccount[]): User
   return {
     id: text(row, "id"),
     email: text(row, "email"),
-    state: row["state"] as UserState,
+    state: stateOf(row),
     profile: {
       firstName: text(row, "first_name"),
       lastName: text(row, "last_name"),
@@ -68,11 +67,14 @@ export function toSession(row: Row): Session {
   };
 }
 
-/** Whether a stored hash is this one, told in the same time for every other. */
-export function isSameHash(stored: SQLOutputValue | undefined, hash: Uint8Array): boolean {
-  return (
-    stored instanceof Uint8Array && stored.length === hash.length && timingSafeEqual(stored, hash)
-  );
+/** A column of type BLOB. */
+export function bytes(row: Row, column: string): Uint8Array {
+  return row[column] as Uint8Array;
+}
+
+/** Of a row of a user. */
+export function stateOf(row: Row): UserState {
+  return row["state"] as UserState;
 }
 
 /** A column of type TEXT; NULL is empty. */

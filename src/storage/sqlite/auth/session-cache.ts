@@ -1,23 +1,23 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { FoundSession } from "./sessions.ts";
+import type { FoundSession } from "./session-checks.ts";
 
-/** Of so many sessions it is remembered what a check found, about 2 KB each. */
+/** What a check found is remembered for so many sessions, about 2 KB each. */
 const MOST_REMEMBERED = 10_000;
 
 /**
  * What checks of sessions found. A web backend checks the same session with every request, and two
  * reads of the database take longer than everything else of a check.
  *
- * It is never out of date: this process alone has the database, and SQLite itself tells, by triggers
- * that live as long as the connection, of every row of a user, a session or a social account that a
- * statement changes or removes, by whatever way. All of that user's sessions are forgotten then; a
- * transaction that is rolled back afterwards has only forgotten too much.
+ * It is never out of date. This process alone has the database, and triggers that live as long as
+ * the connection tell of every user, session and social account that a statement changes or
+ * removes. All sessions of that user are forgotten then. A transaction that is rolled back has only
+ * forgotten too much.
  */
 export class SessionCache {
   readonly #found = new Map<string, FoundSession>();
   readonly #tokensOf = new Map<string, Set<string>>();
 
-  /** The one of a connection: SQLite tells a single one. */
+  /** The one cache of a connection, since its triggers call a single function. */
   static of(handle: DatabaseSync): SessionCache {
     const known = caches.get(handle);
     if (known !== undefined) return known;
@@ -40,7 +40,7 @@ export class SessionCache {
     return found !== undefined && found.session.expireTime > now ? found : undefined;
   }
 
-  /** Call it outside of transactions alone: what one has changed may yet be taken back. */
+  /** Call it outside of transactions: what one has changed may yet be rolled back. */
   remember(tokenHash: Uint8Array, found: FoundSession): void {
     const key = keyOf(tokenHash);
     const userId = found.user.id;

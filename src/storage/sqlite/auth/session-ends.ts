@@ -7,7 +7,10 @@ import type { AuthStatements } from "./statements.ts";
 /** Why a session is over before its time. */
 type SessionEnd = Extract<AuditEventType, "signed_out" | "session_revoked">;
 
-/** Ends the live session of a row, as part of the transaction under way, with all that tells so. */
+/**
+ * Ends the live session of a row as part of the transaction under way, with an event and a
+ * revocation.
+ */
 export function endSession(sql: AuthStatements, row: Row, type: SessionEnd, now: number): void {
   const sessionId = text(row, "id");
   sql.deleteSession.run({ id: sessionId });
@@ -28,7 +31,7 @@ export function revokeSessionsOfUser(
   }
 }
 
-/** Ends every session of a user who is shut out, whose own event tells of them all. */
+/** Ends every session of a user who is shut out. The event of that tells of them all. */
 export function closeSessionsOfUser(sql: AuthStatements, userId: string, now: number): void {
   sql.closeSessionsOfUser.run({ userId, now });
   recordRevocation(sql, { userId }, now);

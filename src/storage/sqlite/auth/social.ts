@@ -1,18 +1,18 @@
 import type { SocialSignIn, SocialSignInOutcome, SocialSteps } from "../../../auth/repository.ts";
+import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { type Row, text, toState } from "./rows.ts";
-import { openSession } from "./sessions.ts";
+import { openSession } from "./session-starts.ts";
+import { fillProfile, giveEmail, storeAccount } from "./social-accounts.ts";
 import {
-  giveEmail,
   keepSocialCheck,
   linkSocialAccount,
-  storeAccount,
   unlinkSocialAccount,
   withdrawConsent,
 } from "./social-links.ts";
 import type { AuthStatements } from "./statements.ts";
 import { SWEPT_WITH_INSERT } from "./sweeping.ts";
 import type { AuthTransactions } from "./transactions.ts";
-import { userOf } from "./users.ts";
+import { userOf } from "./user-rows.ts";
 
 export function socialSteps({ sql, step }: AuthTransactions): SocialSteps {
   return {
@@ -50,7 +50,7 @@ function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignIn
 
   const userId = found === undefined ? signIn.newUserId : text(found, "id");
   if (found === undefined) {
-    const verified = account.emailVerified ? account.email : undefined;
+    const verified = verifiedEmail(account);
     const email = verified?.address ?? null;
     const emailKey = verified?.key ?? null;
     sql.insertUser.run({ userId, email, emailKey, state: "active", now });
@@ -60,7 +60,7 @@ function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignIn
   } else {
     giveEmail(sql, userId, account, now);
   }
-  sql.fillProfile.run({ userId, ...profile, now });
+  fillProfile(sql, userId, profile, now);
   storeAccount(sql, { userId, account, now });
 
   const { provider, socialId } = account;
@@ -75,8 +75,9 @@ function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignIn
 
 /** By the account, else by an email that counts as verified. */
 function findSocialUser(sql: AuthStatements, { account }: SocialSignIn): Row | undefined {
-  const { provider, socialId, email, emailVerified } = account;
+  const { provider, socialId } = account;
   const byAccount = sql.userByAccount.get({ provider, socialId });
-  if (byAccount !== undefined || email === undefined || !emailVerified) return byAccount;
-  return sql.userByEmail.get({ emailKey: email.key });
+  if (byAccount !== undefined) return byAccount;
+  const email = verifiedEmail(account);
+  return email && sql.userByEmail.get({ emailKey: email.key });
 }

@@ -28,8 +28,8 @@ const statements = {
 export type AuthStatements = Readonly<Record<keyof typeof statements, StatementSync>>;
 
 /**
- * Statements on the way of every check of a session. Their rows are arrays: SQLite's own reading
- * takes less time than the making of objects with a name for every column.
+ * Statements that a check of a session runs. Their rows are arrays: objects with a name for every
+ * column take longer to make than SQLite takes to read them.
  */
 const inArrays = ["checkedSession", "accountsOfUser"] as const;
 

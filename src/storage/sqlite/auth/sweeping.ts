@@ -1,5 +1,4 @@
 import type { SweepSteps } from "../../../auth/repository.ts";
-import { REVOCATION_KEPT_MS } from "./revocations.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
 /** How many rows that are over go with each insert, so that none pile up between sweeps. */
@@ -7,7 +6,7 @@ export const SWEPT_WITH_INSERT = 8;
 
 export function sweepSteps({ sql, step }: AuthTransactions): SweepSteps {
   return {
-    sweep: ({ now, attemptsBefore, eventsBefore, limit }) =>
+    sweep: ({ now, attemptsBefore, eventsBefore, revocationsBefore, limit }) =>
       step(() => {
         const removed = [
           sql.sweepStates.run({ now, limit }),
@@ -16,7 +15,7 @@ export function sweepSteps({ sql, step }: AuthTransactions): SweepSteps {
           sql.sweepResetTokens.run({ now, limit }),
           sql.sweepAttempts.run({ before: attemptsBefore, limit }),
           sql.sweepEvents.run({ before: eventsBefore, limit }),
-          sql.sweepRevocations.run({ before: now - REVOCATION_KEPT_MS, limit }),
+          sql.sweepRevocations.run({ before: revocationsBefore, limit }),
         ];
         return Math.max(...removed.map(({ changes }) => Number(changes)));
       }),

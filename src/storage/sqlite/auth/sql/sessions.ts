@@ -43,7 +43,4 @@ export const sessionSql = {
       AND expire_time > :now AND end_time IS NULL`,
   closeSessionsOfUser: `
     UPDATE sessions SET end_time = :now WHERE user_id = :userId AND end_time IS NULL`,
-  sweepSessions: `
-    DELETE FROM sessions WHERE id IN
-      (SELECT id FROM sessions WHERE expire_time <= :now ORDER BY expire_time LIMIT :limit)`,
 } as const;

@@ -9,10 +9,6 @@ export const socialSql = {
     DELETE FROM social_states
     WHERE state_hash = :stateHash AND provider = :provider
     RETURNING *`,
-  sweepStates: `
-    DELETE FROM social_states WHERE state_hash IN
-      (SELECT state_hash FROM social_states WHERE expire_time <= :now
-       ORDER BY expire_time LIMIT :limit)`,
 
   userByAccount: `
     SELECT users.* FROM social_accounts JOIN users ON users.id = social_accounts.user_id
@@ -21,16 +17,6 @@ export const socialSql = {
     UPDATE users SET email = :email, email_key = :emailKey, update_time = :now
     WHERE id = :userId AND email_key IS NULL
       AND NOT EXISTS (SELECT 1 FROM users WHERE email_key = :emailKey)`,
-  fillProfile: `
-    UPDATE users SET
-      first_name = coalesce(nullif(:firstName, ''), first_name),
-      last_name = coalesce(nullif(:lastName, ''), last_name),
-      picture = coalesce(nullif(:picture, ''), picture),
-      locale = coalesce(nullif(:locale, ''), locale),
-      update_time = :now
-    WHERE id = :userId
-      AND (:firstName NOT IN ('', first_name) OR :lastName NOT IN ('', last_name)
-        OR :picture NOT IN ('', picture) OR :locale NOT IN ('', locale))`,
   insertAccount: `
     INSERT INTO social_accounts
       (provider, social_id, user_id, email, email_verified, sealed_credentials, link_time,

@@ -1,5 +1,12 @@
-/** What states and sessions need is with their own statements, for inserts sweep them too. */
+/** Removes what is over, the oldest first. */
 export const sweepingSql = {
+  sweepStates: `
+    DELETE FROM social_states WHERE state_hash IN
+      (SELECT state_hash FROM social_states WHERE expire_time <= :now
+       ORDER BY expire_time LIMIT :limit)`,
+  sweepSessions: `
+    DELETE FROM sessions WHERE id IN
+      (SELECT id FROM sessions WHERE expire_time <= :now ORDER BY expire_time LIMIT :limit)`,
   sweepCodes: `
     DELETE FROM activation_codes WHERE user_id IN
       (SELECT user_id FROM activation_codes WHERE expire_time <= :now
@@ -14,4 +21,9 @@ export const sweepingSql = {
   sweepEvents: `
     DELETE FROM audit_events WHERE id IN
       (SELECT id FROM audit_events WHERE time < :before ORDER BY time LIMIT :limit)`,
+  // The last one stays, as the place where the sequence goes on.
+  sweepRevocations: `
+    DELETE FROM revocations WHERE sequence IN
+      (SELECT sequence FROM revocations WHERE time < :before ORDER BY time LIMIT :limit)
+      AND sequence < (SELECT max(sequence) FROM revocations)`,
 } as const;

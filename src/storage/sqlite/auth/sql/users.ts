@@ -9,7 +9,7 @@ export const userSql = {
     INSERT INTO users (id, email, email_key, state, create_time, update_time)
     VALUES (:userId, :email, :emailKey, :state, :now, :now)
     ON CONFLICT DO NOTHING`,
-  // Whoever registered an email without proving it has set no password that could count.
+  // A pending user has not proved the email, so that a password of before does not count.
   activateUser: `
     UPDATE users SET
       state = 'active',

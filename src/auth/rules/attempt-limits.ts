@@ -1,0 +1,42 @@
+import type { AttemptReservation, ReservationOutcome } from "../repository.ts";
+
+/** What a try counts for: its account and, where that is known, its address. */
+export type AttemptKey = { readonly account: string } | { readonly address: string };
+
+export interface AttemptLimit {
+  readonly by: AttemptKey;
+  /** So many failures lock it. */
+  readonly limit: number;
+}
+
+/** The tries of one key that count. */
+export interface CountedTries {
+  readonly limit: number;
+  /** Failed ones and those under way. */
+  readonly count: number;
+  /** When the oldest of the last `limit` failures was; undefined while there are fewer. */
+  readonly lockedFrom: number | undefined;
+}
+
+export function attemptLimits({
+  account,
+  address,
+  accountLimit,
+  addressLimit,
+}: AttemptReservation): readonly AttemptLimit[] {
+  const ofAccount = { by: { account }, limit: accountLimit };
+  return address === "" ? [ofAccount] : [ofAccount, { by: { address }, limit: addressLimit }];
+}
+
+/** Why no more may try; undefined if one may. */
+export function attemptRefusal(
+  { now, windowMs }: AttemptReservation,
+  tries: readonly CountedTries[],
+): Exclude<ReservationOutcome, { readonly outcome: "reserved" }> | undefined {
+  const locked = tries.map(({ lockedFrom }) =>
+    lockedFrom === undefined ? 0 : lockedFrom + windowMs - now,
+  );
+  const retryAfterMs = Math.max(...locked);
+  if (retryAfterMs > 0) return { outcome: "locked", retryAfterMs };
+  return tries.some(({ count, limit }) => count >= limit) ? { outcome: "busy" } : undefined;
+}

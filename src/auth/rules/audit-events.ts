@@ -1,0 +1,14 @@
+import type { AuditEvent, NewAuditEvent } from "../repository.ts";
+
+/** An event with every field; empty for what is not known. */
+export function wholeEvent(event: NewAuditEvent): Omit<AuditEvent, "id"> {
+  return {
+    userId: "",
+    sessionId: "",
+    provider: "",
+    address: "",
+    device: "",
+    reason: "",
+    ...event,
+  };
+}

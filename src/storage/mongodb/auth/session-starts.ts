@@ -1,0 +1,42 @@
+import { Binary } from "mongodb";
+import type { NewSession, Session } from "../../../auth/repository.ts";
+import { toSession } from "./documents.ts";
+import type { SessionDocument, UserDocument } from "./schema.ts";
+import type { AuthTransaction } from "./transactions.ts";
+
+/**
+ * Opens a session as part of the transaction under way. The user was saved in it before, so that it
+ * conflicts with a step that shuts the user out. `account` is what the session was opened with.
+ */
+export async function openSession(
+  transaction: AuthTransaction,
+  request: {
+    readonly user: UserDocument;
+    readonly session: NewSession;
+    readonly account?: { readonly provider: string; readonly socialId: string };
+    readonly now: number;
+  },
+): Promise<Session> {
+  const { user, session, account, now } = request;
+  const { id: sessionId, tokenHash, device, address, expireTime } = session;
+  const { provider = "", socialId = "" } = account ?? {};
+  const userId = user._id;
+  const document: SessionDocument = {
+    _id: sessionId,
+    userId,
+    order: user.version,
+    tokenHash: new Binary(tokenHash),
+    provider,
+    socialId,
+    device,
+    address,
+    createTime: now,
+    lastSeenTime: now,
+    expireTime,
+    endTime: null,
+  };
+  await transaction.in.sessions.insertOne(document, transaction.options);
+  const origin = { provider, device, address };
+  transaction.events.push({ type: "signed_in", userId, sessionId, ...origin, time: now });
+  return toSession(document);
+}
