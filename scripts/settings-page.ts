@@ -1,5 +1,10 @@
-import type { SettingInfo } from "../src/config/forms.ts";
-import { type Group, listSettings, type Setting, variableName } from "../src/config/settings.ts";
+import {
+  type Group,
+  listSettings,
+  type Setting,
+  variableName,
+} from "../src/config/setting-tree.ts";
+import type { SettingInfo } from "../src/config/setting-types.ts";
 
 const INTRODUCTION = `<!-- Written by \`npm run generate\` from src/config/config.ts. Edits here are lost. -->
 

@@ -8,10 +8,10 @@ import { systemClock } from "./base/clock.ts";
 import { UsherError } from "./base/errors.ts";
 import { type Config, parseConfig } from "./config/config.ts";
 import { CONFIG_VARIABLE, MOVE_TO_VARIABLE } from "./config/environment.ts";
-import { isLoopback } from "./config/forms.ts";
+import { isLoopback } from "./config/setting-types.ts";
 import type { Log } from "./logging/log.ts";
 import { createLogger } from "./logging/logger.ts";
-import { ListenError } from "./server/listen.ts";
+import { ListenError } from "./server/listener.ts";
 import { StorageOpenError } from "./storage/open-error.ts";
 
 const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON

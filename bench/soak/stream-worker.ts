@@ -8,7 +8,7 @@ import {
   SettleSchema,
   type WorkRequestSchema,
 } from "../../gen/usher/queue/v1/stream_pb.ts";
-import { RequestQueue } from "../../src/cluster/request-queue.ts";
+import { MessageQueue } from "../../src/cluster/message-queue.ts";
 import {
   ackByCall,
   acksAnswered,
@@ -39,7 +39,7 @@ export async function workByStreams(world: World): Promise<void> {
 class StreamWorker {
   readonly #world: World;
   readonly #connection: Connection;
-  readonly #outgoing = new RequestQueue<MessageInitShape<typeof WorkRequestSchema>>();
+  readonly #outgoing = new MessageQueue<MessageInitShape<typeof WorkRequestSchema>>();
   /** Of messages that have no answer yet. */
   readonly #acks = new Map<bigint, readonly Held[]>();
   #sequence = 0n;

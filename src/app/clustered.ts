@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { keyStoreOf } from "../auth/sealing-keys.ts";
+import { keyStoreOf } from "../auth/sealing/sealing-keys.ts";
 import { createCluster } from "../cluster/cluster.ts";
 import type { Config } from "../config/config.ts";
-import type { StorageAddress } from "../config/forms.ts";
+import type { StorageAddress } from "../config/setting-types.ts";
 import { createAuthRepository } from "../storage/mongodb/auth/repository.ts";
 import { ensureAuthCollections } from "../storage/mongodb/auth/schema.ts";
 import { createShardRegistry } from "../storage/mongodb/cluster/registry.ts";

@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { StorageAddress } from "../config/forms.ts";
+import type { StorageAddress } from "../config/setting-types.ts";
 import { QueueEngine } from "../queue/engine.ts";
 import { createQueueService } from "../queue/handlers/service.ts";
 import { createAuthRepository } from "../storage/sqlite/auth/repository.ts";

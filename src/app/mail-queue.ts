@@ -1,4 +1,4 @@
-import type { MailQueue, QueuedMail } from "../auth/mail-outbox.ts";
+import type { MailQueue, QueuedMail } from "../auth/mail/mail-outbox.ts";
 import { UsherError } from "../base/errors.ts";
 import type { NewTask } from "../queue/rules/new-task.ts";
 import type { PutOptions } from "../queue/rules/putting.ts";

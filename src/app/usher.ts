@@ -5,7 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { Log } from "../logging/log.ts";
 import { queueDecoders } from "../queue/handlers/request-codec.ts";
 import { queueEncoders } from "../queue/handlers/task-codec.ts";
-import { jsonAnswer, type Page } from "../server/http-pages.ts";
+import { jsonAnswer, type Page } from "../server/http/pages.ts";
 import { startServer } from "../server/server.ts";
 import type { Backend, BackendParts } from "./backend.ts";
 import { openEmbedded } from "./embedded.ts";

@@ -12,11 +12,11 @@ import type { UserSteps } from "./repository/users.ts";
 
 export type * from "./repository/attempts.ts";
 export type * from "./repository/audit.ts";
-export type * from "./repository/keys.ts";
 export type * from "./repository/mail.ts";
 export type * from "./repository/passwords.ts";
 export type * from "./repository/registration.ts";
 export type * from "./repository/revocations.ts";
+export type * from "./repository/sealing-keys.ts";
 export type * from "./repository/sessions.ts";
 export type * from "./repository/signing-keys.ts";
 export type * from "./repository/social.ts";

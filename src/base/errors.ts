@@ -1,6 +1,6 @@
 /**
  * Every reason for which Usher refuses a call, named once. The wire maps each to a status in
- * `server/status.ts`; storages turn their drivers' errors into these; what is not one of these
+ * `server/error-status.ts`; storages turn their drivers' errors into these; what is not one of these
  * reaches a caller as INTERNAL and nothing more.
  */
 export const reasons = {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BuryTask, ReleaseTask } from "./errors.ts";
-import type { HandlerContext, HeldTask } from "./held-task.ts";
+import type { HandlerContext, LeasedTask } from "./leased-task.ts";
 import type { Settlement } from "./settler.ts";
 import type { Task } from "./task.ts";
 
@@ -33,9 +33,9 @@ const LONGEST_REASON = 1_300;
 /** Runs handlers, so many at once, and keeps what has to wait for its turn, in order. */
 export class HandlerPool {
   readonly #options: HandlerPoolOptions;
-  readonly #running = new Set<HeldTask>();
+  readonly #running = new Set<LeasedTask>();
   /** From `#next` on. */
-  #waiting: HeldTask[] = [];
+  #waiting: LeasedTask[] = [];
   #next = 0;
   #starting = false;
   #whenQuiet: (() => void)[] = [];
@@ -45,11 +45,11 @@ export class HandlerPool {
   }
 
   /** The tasks whose handlers run. */
-  get running(): ReadonlySet<HeldTask> {
+  get running(): ReadonlySet<LeasedTask> {
     return this.#running;
   }
 
-  add(held: HeldTask): void {
+  add(held: LeasedTask): void {
     this.#waiting.push(held);
   }
 
@@ -60,7 +60,7 @@ export class HandlerPool {
     while (this.#running.size < this.#options.concurrency && this.#next < this.#waiting.length) {
       const since = this.#options.busySince();
       if (since !== undefined && performance.now() - since > LONGEST_TURN_MS) break;
-      const held = this.#waiting[this.#next++] as HeldTask;
+      const held = this.#waiting[this.#next++] as LeasedTask;
       if (!held.isLost) this.#run(held);
     }
     if (this.#next > SPENT_ENTRIES || this.#next === this.#waiting.length) {
@@ -71,7 +71,7 @@ export class HandlerPool {
   }
 
   /** Removes and returns what waits for its turn. */
-  removeWaiting(): HeldTask[] {
+  removeWaiting(): LeasedTask[] {
     const waiting = this.#waiting.slice(this.#next).filter(({ isLost }) => !isLost);
     this.#waiting = [];
     this.#next = 0;
@@ -87,7 +87,7 @@ export class HandlerPool {
     over.abort();
   }
 
-  #run(held: HeldTask): void {
+  #run(held: LeasedTask): void {
     this.#running.add(held);
     let result: unknown;
     try {
@@ -106,7 +106,7 @@ export class HandlerPool {
     }
   }
 
-  #threw(held: HeldTask, thrown: unknown): void {
+  #threw(held: LeasedTask, thrown: unknown): void {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
     const reason = cut(error.message || error.name);
     if (error instanceof BuryTask) {

@@ -13,7 +13,7 @@ export {
   UsherClientError,
 } from "./errors.ts";
 export type { Handler } from "./handler-pool.ts";
-export type { HandlerContext } from "./held-task.ts";
+export type { HandlerContext } from "./leased-task.ts";
 export type { NewTask } from "./new-task.ts";
 export type { JsonValue, PayloadKind, PayloadValue } from "./payload.ts";
 export type { Producer, ProducerOptions } from "./producer.ts";

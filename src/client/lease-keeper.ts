@@ -1,13 +1,13 @@
-import type { HeldTask } from "./held-task.ts";
+import type { LeasedTask } from "./leased-task.ts";
 
 /** Sweeps follow each other no faster than this, in milliseconds. */
 const SHORTEST_SWEEP_MS = 10;
 
 export interface LeaseKeeperOptions {
   /** Asks for `extendMs` more; sets the task's `leaseEndsAt` when it is granted. */
-  readonly touch: (held: HeldTask, extendMs: number) => void;
+  readonly touch: (held: LeasedTask, extendMs: number) => void;
   /** The lease has ended by this machine's clock, and no touch was answered in time. */
-  readonly ended: (held: HeldTask) => void;
+  readonly ended: (held: LeasedTask) => void;
 }
 
 /**
@@ -16,7 +16,7 @@ export interface LeaseKeeperOptions {
  * another; a touch is sent when half of a lease is left, so that delays do no harm.
  */
 export class LeaseKeeper {
-  readonly #held = new Set<HeldTask>();
+  readonly #held = new Set<LeasedTask>();
   readonly #options: LeaseKeeperOptions;
   #timer: NodeJS.Timeout | undefined;
   #everyMs = Infinity;
@@ -29,7 +29,7 @@ export class LeaseKeeper {
     return this.#held.size;
   }
 
-  add(held: HeldTask): void {
+  add(held: LeasedTask): void {
     this.#held.add(held);
     // Four looks at the shortest lease: it is touched with more than a quarter of it left.
     const everyMs = Math.max(SHORTEST_SWEEP_MS, held.leaseMs / 4);
@@ -40,12 +40,12 @@ export class LeaseKeeper {
     }
   }
 
-  remove(held: HeldTask): void {
+  remove(held: LeasedTask): void {
     this.#held.delete(held);
   }
 
   /** Removes and returns all. */
-  clear(): HeldTask[] {
+  clear(): LeasedTask[] {
     const all = [...this.#held];
     this.#held.clear();
     this.#stop();

@@ -7,9 +7,9 @@ import {
   type ProduceResponseSchema,
 } from "../../gen/usher/queue/v1/stream_pb.ts";
 import { closed, refusal, UsherClientError, wholeMs } from "./errors.ts";
-import { keepStreamOpen, type StreamKeeper } from "./kept-stream.ts";
 import { type NewTask, toNewTask } from "./new-task.ts";
 import { type Batch, type Put, PutLanes, type PutResult } from "./put-lanes.ts";
+import { keepStreamOpen, type StreamKeeper } from "./reconnecting-stream.ts";
 import type { OpenStream, Transport } from "./transport.ts";
 
 export interface ProducerOptions {

@@ -1,9 +1,9 @@
 import type { UsherClientError } from "./errors.ts";
-import type { HeldTask } from "./held-task.ts";
+import type { LeasedTask } from "./leased-task.ts";
 
 /** What shall become of a task. */
 export interface Settlement {
-  readonly held: HeldTask;
+  readonly held: LeasedTask;
   readonly kind: "ack" | "release" | "bury" | "touch";
   /** Of a release, in milliseconds; undefined: as the tube's back-off says. */
   readonly delayMs?: number | undefined;

@@ -11,10 +11,10 @@ import {
 import type { Calls } from "./calls.ts";
 import { closed, UsherClientError, wholeMs } from "./errors.ts";
 import { type Handler, HandlerPool } from "./handler-pool.ts";
-import { HeldTask } from "./held-task.ts";
-import { keepStreamOpen, type StreamKeeper } from "./kept-stream.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { CallsSink, StreamSink } from "./settle-sinks.ts";
+import { LeasedTask } from "./leased-task.ts";
+import { keepStreamOpen, type StreamKeeper } from "./reconnecting-stream.ts";
+import { CallsSink, StreamSink } from "./settlement-sinks.ts";
 import { type Settlement, Settler } from "./settler.ts";
 import type { Task } from "./task.ts";
 import type { OpenStream, Transport } from "./transport.ts";
@@ -73,7 +73,7 @@ export class Worker implements AsyncDisposable {
   readonly #leases: LeaseKeeper;
   readonly #stop = new AbortController();
   readonly #kept: Promise<void>;
-  readonly #touch = (held: HeldTask, extendMs: number) => this.#askForMore(held, extendMs);
+  readonly #touch = (held: LeasedTask, extendMs: number) => this.#askForMore(held, extendMs);
   #stream: OpenStream<Request> | undefined;
   #sink: StreamSink | undefined;
   /** The session's id; empty: there is none. */
@@ -177,7 +177,7 @@ export class Worker implements AsyncDisposable {
   #arrived({ tasks }: WorkTasks): void {
     const now = Date.now();
     for (const message of tasks) {
-      const held = new HeldTask(message, now, this.#touch);
+      const held = new LeasedTask(message, now, this.#touch);
       this.#leases.add(held);
       this.#pool.add(held);
     }
@@ -238,7 +238,7 @@ export class Worker implements AsyncDisposable {
     }
   }
 
-  #askForMore(held: HeldTask, extendMs: number): Promise<void> {
+  #askForMore(held: LeasedTask, extendMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const answered = (error: UsherClientError | undefined): void => {
         if (error === undefined) {
@@ -252,7 +252,7 @@ export class Worker implements AsyncDisposable {
     });
   }
 
-  async #touchInTime(held: HeldTask, extendMs: number): Promise<void> {
+  async #touchInTime(held: LeasedTask, extendMs: number): Promise<void> {
     held.touching = true;
     try {
       await this.#askForMore(held, extendMs);
@@ -262,7 +262,7 @@ export class Worker implements AsyncDisposable {
     held.touching = false;
   }
 
-  #lose(held: HeldTask, error: UsherClientError): void {
+  #lose(held: LeasedTask, error: UsherClientError): void {
     if (held.isSettled || held.isLost) return;
     this.#leases.remove(held);
     held.lose(error);

@@ -1,9 +1,9 @@
 import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
-import type { Router } from "./router.ts";
-import type { SessionRouting } from "./sessions.ts";
-import { byShard } from "./split-batches.ts";
+import { byShard } from "./batches-by-shard.ts";
+import type { SessionRouting } from "./session-routing.ts";
+import type { Router } from "./shard-router.ts";
 import { giveBackHere } from "./undo-take.ts";
 
 /** What other instances ask of this one, beside the calls that they forward. */

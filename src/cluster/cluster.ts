@@ -9,8 +9,8 @@ import { Membership } from "./membership.ts";
 import { Peers } from "./peers.ts";
 import { createClusterQueueService } from "./queue-service.ts";
 import type { ShardRegistry } from "./registry.ts";
-import { Router } from "./router.ts";
-import { SessionRouting } from "./sessions.ts";
+import { SessionRouting } from "./session-routing.ts";
+import { Router } from "./shard-router.ts";
 
 export interface ClusterParts extends LocalShardsParts {
   readonly registry: ShardRegistry;

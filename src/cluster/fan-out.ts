@@ -12,7 +12,7 @@ import { pageSize, pageToken } from "../base/request-fields.ts";
 import type { LocalShard } from "./local-shards.ts";
 import type { Owner } from "./membership.ts";
 import { type InstanceRecord, SHARDS } from "./registry.ts";
-import { isForwarded, isLost, isMoved, type Router } from "./router.ts";
+import { isForwarded, isLost, isMoved, type Router } from "./shard-router.ts";
 
 /** The shards that a call about every tube is to be answered from, where it is forwarded. */
 const OF_SHARDS = "usher-shards";

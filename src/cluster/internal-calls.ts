@@ -4,12 +4,12 @@ import { createHandlerContext, type HandlerContext } from "@connectrpc/connect";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { BatchPutRequestSchema, NewTaskSchema } from "../../gen/usher/queue/v1/task_pb.ts";
 import { CreateTubeRequestSchema, TubeKind } from "../../gen/usher/queue/v1/tube_pb.ts";
-import { payloadMessage } from "../queue/handlers/answers.ts";
+import { payloadMessage } from "../queue/handlers/task-answers.ts";
 import type { TubeSettings } from "../queue/repository.ts";
 import type { NewTask } from "../queue/rules/new-task.ts";
 import type { PutOptions } from "../queue/rules/putting.ts";
 import type { NewTube } from "../queue/rules/tube-operations.ts";
-import type { Router } from "./router.ts";
+import type { Router } from "./shard-router.ts";
 import { shardOfTube } from "./shards.ts";
 
 const { createTube, batchPut } = QueueService.method;

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UsherError } from "../base/errors.ts";
 import type { Log } from "../logging/log.ts";
 import type { LocalShards } from "./local-shards.ts";
-import { claimsOf, handOversOf } from "./placement.ts";
 import { type ClusterView, type InstanceRecord, SHARDS, type ShardRegistry } from "./registry.ts";
+import { claimsOf, handOversOf } from "./shard-placement.ts";
 
 /** How often this instance beats and looks at the others. */
 const ROUND_MS = 500;

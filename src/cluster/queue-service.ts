@@ -4,14 +4,14 @@ import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { UsherError } from "../base/errors.ts";
 import { answerBatch, produce } from "../queue/handlers/streams.ts";
 import { onAnswerLost } from "../wire/lost-answer.ts";
+import { settleByShards } from "./batches-by-shard.ts";
 import { listTubes, statistics } from "./fan-out.ts";
-import type { Router } from "./router.ts";
-import type { SessionRouting } from "./sessions.ts";
+import type { SessionRouting } from "./session-routing.ts";
+import type { Router } from "./shard-router.ts";
 import { shardOfToken, shardOfTube } from "./shards.ts";
-import { settleByShards } from "./split-batches.ts";
 import { giveBack } from "./undo-take.ts";
-import { watch } from "./watch.ts";
-import { work } from "./work.ts";
+import { watch } from "./watch-stream.ts";
+import { work } from "./work-stream.ts";
 
 const method = QueueService.method;
 

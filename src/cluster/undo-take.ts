@@ -1,7 +1,7 @@
 import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
+import { byShard } from "./batches-by-shard.ts";
 import type { LocalShards } from "./local-shards.ts";
-import type { Router } from "./router.ts";
-import { byShard } from "./split-batches.ts";
+import type { Router } from "./shard-router.ts";
 
 /**
  * Tasks that were taken elsewhere did not reach their caller: they go back as if never taken. Where

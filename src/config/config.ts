@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { type Parsed, parseSettings, type Sources } from "./parse.ts";
+import { providerSettings } from "./providers.ts";
 import {
   choice,
   duration,
@@ -12,9 +14,7 @@ import {
   size,
   storageAddress,
   tubeName,
-} from "./forms.ts";
-import { type Parsed, parseSettings, type Sources } from "./parse.ts";
-import { providerSettings } from "./providers.ts";
+} from "./setting-types.ts";
 
 const NO_SEALING_KEYS =
   "must be set where storage is MongoDB, to the same for every instance; `openssl rand -base64 32` makes a key";

@@ -1,4 +1,4 @@
-import { nearest } from "./nearest.ts";
+import { nearest } from "./nearest-name.ts";
 import {
   ANY_NAME,
   FILE_SUFFIX,
@@ -9,7 +9,7 @@ import {
   type SourceContent,
   VARIABLE_PREFIX,
   variableName,
-} from "./settings.ts";
+} from "./setting-tree.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -7,7 +7,7 @@ import {
   membersOf,
   type SourceContent,
   variableName,
-} from "./settings.ts";
+} from "./setting-tree.ts";
 import { readYaml } from "./yaml.ts";
 
 export interface Sources {

@@ -9,7 +9,7 @@ import {
   text,
   webUrls,
   words,
-} from "./forms.ts";
+} from "./setting-types.ts";
 
 /** What every provider has, in words for one of them. */
 function oauthSettings(

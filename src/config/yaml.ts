@@ -1,6 +1,6 @@
 import type { Document, Scalar, YAMLMap } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import { nearest } from "./nearest.ts";
+import { nearest } from "./nearest-name.ts";
 import {
   ANY_NAME,
   FILE_SUFFIX,
@@ -11,7 +11,7 @@ import {
   membersOf,
   NAME,
   type SourceContent,
-} from "./settings.ts";
+} from "./setting-tree.ts";
 
 /** The YAML library's own messages may quote the file, and so a secret: these replace them. */
 const syntaxFaults: Readonly<Record<string, string>> = {

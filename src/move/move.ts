@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { KeyStore } from "../auth/repository.ts";
-import { keyStoreOf } from "../auth/sealing-keys.ts";
+import { keyStoreOf } from "../auth/sealing/sealing-keys.ts";
 import { SHARDS } from "../cluster/registry.ts";
 import { ensureAuthCollections } from "../storage/mongodb/auth/schema.ts";
 import { createShardRegistry } from "../storage/mongodb/cluster/registry.ts";

@@ -1,8 +1,8 @@
-import { credentialsContext } from "../auth/credentials.ts";
-import { mailContext } from "../auth/mail.ts";
+import { signingKeyContext } from "../auth/access-tokens/signing-keys.ts";
+import { mailContext } from "../auth/mail/mail-messages.ts";
 import type { KeyStore } from "../auth/repository.ts";
-import { createSealer } from "../auth/sealing.ts";
-import { signingKeyContext } from "../auth/signing-keys.ts";
+import { createSealer } from "../auth/sealing/sealer.ts";
+import { credentialsContext } from "../auth/social/provider-credentials.ts";
 import type { AuthKind, AuthRecords } from "../storage/moved-records.ts";
 
 /** Seals again, with the keys of the target, what the keys of the source have sealed. */

@@ -3,13 +3,13 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { UsherError } from "../base/errors.ts";
 import type { Log } from "../logging/log.ts";
-import type { Lifecycle } from "./lifecycle.ts";
-import { requestFault } from "./request-fault.ts";
-import { internalError, toConnectError } from "./status.ts";
+import { internalError, toConnectError } from "./error-status.ts";
+import { requestFault } from "./request-errors.ts";
+import type { Shutdown } from "./shutdown.ts";
 
 export interface GuardOptions {
   readonly log: Log;
-  readonly lifecycle: Lifecycle;
+  readonly shutdown: Shutdown;
   /** The largest request, for the error that names it; in bytes. */
   readonly maxRequestBytes: number;
   /**
@@ -42,13 +42,13 @@ export function guard<Service extends DescService>(
 }
 
 function guardMethod(method: DescMethod, handler: Handler, options: GuardOptions): Handler {
-  const { lifecycle, maxRequestBytes, infrastructure = false } = options;
+  const { shutdown, maxRequestBytes, infrastructure = false } = options;
   const streamsIn =
     method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming";
   return (request, context) => {
     const refuse: Refuse = (error) => refusal(error, method, context, options);
     try {
-      if (lifecycle.draining && !infrastructure) throw new UsherError("SHUTTING_DOWN");
+      if (shutdown.draining && !infrastructure) throw new UsherError("SHUTTING_DOWN");
       const input = streamsIn
         ? guardRequests(request as AsyncIterable<unknown>, maxRequestBytes)
         : request;

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus } from "../../gen/health/v1/health_pb.ts";
-import type { Lifecycle } from "./lifecycle.ts";
 import type { Readiness } from "./readiness.ts";
+import type { Shutdown } from "./shutdown.ts";
 
 const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = HealthCheckResponse_ServingStatus;
 
@@ -9,7 +9,7 @@ export interface HealthOptions {
   /** Full names of the services; "" is the server as a whole. */
   readonly services: readonly string[];
   readonly readiness: Readiness;
-  readonly lifecycle: Lifecycle;
+  readonly shutdown: Shutdown;
   /** How often a watched status is looked at again; in milliseconds. */
   readonly watchEveryMs?: number;
 }
@@ -18,7 +18,7 @@ const DEFAULT_WATCH_EVERY_MS = 5_000;
 
 /** grpc.health.v1. Every service stands on the same database, so all have the same status. */
 export function healthService(options: HealthOptions): ServiceImpl<typeof Health> {
-  const { readiness, lifecycle, watchEveryMs = DEFAULT_WATCH_EVERY_MS } = options;
+  const { readiness, shutdown, watchEveryMs = DEFAULT_WATCH_EVERY_MS } = options;
   const known = new Set(["", ...options.services]);
   const now = async () => ((await readiness()) === undefined ? SERVING : NOT_SERVING);
 
@@ -42,15 +42,15 @@ export function healthService(options: HealthOptions): ServiceImpl<typeof Health
         if (status !== last) yield { status };
         last = status;
         // Nothing changes after the drain: the stream ends so that it does not hold the server up.
-        if (lifecycle.draining) return;
-        await pause(watchEveryMs, context, lifecycle);
+        if (shutdown.draining) return;
+        await pause(watchEveryMs, context, shutdown);
       }
     },
   };
 }
 
 /** Resolves after `ms`, or as soon as the call or the server ends. */
-function pause(ms: number, { signal }: HandlerContext, { drainSignal }: Lifecycle): Promise<void> {
+function pause(ms: number, { signal }: HandlerContext, { drainSignal }: Shutdown): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);

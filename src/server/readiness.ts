@@ -1,5 +1,5 @@
 import type { Log } from "../logging/log.ts";
-import type { Lifecycle } from "./lifecycle.ts";
+import type { Shutdown } from "./shutdown.ts";
 
 /** Throws, or rejects, when the database does not answer. */
 export type Probe = () => void | Promise<void>;
@@ -11,10 +11,10 @@ export type Readiness = () => Promise<string | undefined>;
 const PROBE_TIMEOUT_MS = 3_000;
 
 /** The one answer behind /readyz and grpc.health.v1. */
-export function readiness(lifecycle: Lifecycle, probe: Probe, log: Log): Readiness {
+export function readiness(shutdown: Shutdown, probe: Probe, log: Log): Readiness {
   let failing = false;
   const ask = async (): Promise<string | undefined> => {
-    if (lifecycle.draining) return "draining";
+    if (shutdown.draining) return "draining";
     try {
       await withTimeout(probe, PROBE_TIMEOUT_MS);
       failing = false;

@@ -7,16 +7,16 @@ import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { authEncoders } from "../auth/handlers/session-codec.ts";
 import type { Log } from "../logging/log.ts";
-import { startGrpcListener } from "./grpc-listener.ts";
+import { startGrpcListener } from "./grpc/listener.ts";
 import { type GuardOptions, guard } from "./guard.ts";
 import { healthService } from "./health.ts";
-import { startHttpListener } from "./http-listener.ts";
-import { alivePage, type Page, readyPage } from "./http-pages.ts";
-import { Lifecycle } from "./lifecycle.ts";
-import type { ListenAddress, Listener } from "./listen.ts";
+import { startHttpListener } from "./http/listener.ts";
+import { alivePage, type Page, readyPage } from "./http/pages.ts";
+import type { ListenAddress, Listener } from "./listener.ts";
 import { type Probe, readiness } from "./readiness.ts";
 import { reflectionServices } from "./reflection.ts";
 import { type Codecs, type ServedService, served } from "./served-service.ts";
+import { Shutdown } from "./shutdown.ts";
 
 export interface ServerOptions {
   readonly services: {
@@ -57,15 +57,15 @@ const LAST_WORDS_MS = 1_000;
 /** Opens both listeners. Throws ListenError, one line for the operator, if either cannot be. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { log, maxRequestBytes } = options;
-  const lifecycle = new Lifecycle();
-  const ready = readiness(lifecycle, options.probe, log);
-  const services = serviceList(options, lifecycle, ready);
+  const shutdown = new Shutdown();
+  const ready = readiness(shutdown, options.probe, log);
+  const services = serviceList(options, shutdown, ready);
   const pages = new Map<string, Page>([
     ...(options.pages ?? []),
     ["/healthz", alivePage],
     ["/readyz", readyPage(ready)],
   ]);
-  const shared = { services, log, maxRequestBytes, abortSignal: lifecycle.abortSignal };
+  const shared = { services, log, maxRequestBytes, abortSignal: shutdown.abortSignal };
 
   const grpc = await startGrpcListener({ ...shared, listen: options.grpcListen });
   let http: Listener;
@@ -81,9 +81,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     grpcAddress: grpc.address,
     httpAddress: http.address,
-    drain: () => lifecycle.drain(),
+    drain: () => shutdown.drain(),
     close(graceMs) {
-      closing ??= close([grpc, http], lifecycle, graceMs);
+      closing ??= close([grpc, http], shutdown, graceMs);
       return closing;
     },
   };
@@ -91,13 +91,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 function serviceList(
   { services: { auth, queue, cluster }, queueCodecs, log, maxRequestBytes }: ServerOptions,
-  lifecycle: Lifecycle,
+  shutdown: Shutdown,
   ready: ReturnType<typeof readiness>,
 ): ServedService[] {
-  const options: GuardOptions = { log, lifecycle, maxRequestBytes };
+  const options: GuardOptions = { log, shutdown, maxRequestBytes };
   const infrastructure: GuardOptions = { ...options, infrastructure: true };
   const names = [AuthService.typeName, QueueService.typeName];
-  const health = healthService({ services: names, readiness: ready, lifecycle });
+  const health = healthService({ services: names, readiness: ready, shutdown });
   const reflection = reflectionServices(
     [AuthService, QueueService, Health],
     [file_google_rpc_status, file_google_rpc_error_details],
@@ -117,13 +117,13 @@ function serviceList(
 
 async function close(
   listeners: readonly Listener[],
-  lifecycle: Lifecycle,
+  shutdown: Shutdown,
   graceMs: number,
 ): Promise<void> {
-  lifecycle.drain();
+  shutdown.drain();
   const closed = Promise.all(listeners.map((listener) => listener.close()));
   if (await within(closed, graceMs)) return;
-  lifecycle.abort();
+  shutdown.abort();
   if (await within(closed, LAST_WORDS_MS)) return;
   for (const listener of listeners) listener.destroy();
   await closed;

@@ -4,7 +4,7 @@ import { createClient, createRouterTransport } from "@connectrpc/connect";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { MailTubeError, openMailQueue } from "../../src/app/mail-queue.ts";
 import { createAuthService } from "../../src/auth/handlers/service.ts";
-import type { MailQueue } from "../../src/auth/mail-outbox.ts";
+import type { MailQueue } from "../../src/auth/mail/mail-outbox.ts";
 import { readAuthSettings } from "../../src/auth/settings.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import type { Log } from "../../src/logging/log.ts";

@@ -14,12 +14,12 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_de
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import type { GraphPerson } from "../../src/app/demo/graph-stand-in.ts";
 import { createAuthService } from "../../src/auth/handlers/service.ts";
-import type { MailQueue } from "../../src/auth/mail-outbox.ts";
+import type { MailQueue } from "../../src/auth/mail/mail-outbox.ts";
 import type { AuthRepository } from "../../src/auth/repository.ts";
 import { type AuthSettings, readAuthSettings } from "../../src/auth/settings.ts";
 import type { Reason } from "../../src/base/errors.ts";
 import { parseConfig } from "../../src/config/config.ts";
-import { toConnectError } from "../../src/server/status.ts";
+import { toConnectError } from "../../src/server/error-status.ts";
 import { openSealingKeys } from "../../src/storage/sqlite/auth/sealing-keys.ts";
 import { StepClock } from "../support/step-clock.ts";
 import { type Graph, startGraph } from "./graph-stand-in.ts";

@@ -11,8 +11,8 @@ import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { PutRequestSchema, PutResponseSchema } from "../../gen/usher/queue/v1/task_pb.ts";
 import { UsherError } from "../../src/base/errors.ts";
 import { callPeer } from "../../src/cluster/peer-call.ts";
-import { toGrpcStatus } from "../../src/server/grpc-metadata.ts";
-import { toConnectError } from "../../src/server/status.ts";
+import { toConnectError } from "../../src/server/error-status.ts";
+import { toGrpcStatus } from "../../src/server/grpc/metadata.ts";
 
 type Answer = (stream: ServerHttp2Stream, headers: Readonly<Record<string, unknown>>) => void;
 

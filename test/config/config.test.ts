@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { settingsPage } from "../../scripts/settings-page.ts";
 import { type Config, parseConfig, settings } from "../../src/config/config.ts";
-import { listSettings, variableName } from "../../src/config/settings.ts";
+import { listSettings, variableName } from "../../src/config/setting-tree.ts";
 
 type Given = { file?: string; env?: Record<string, string>; files?: Record<string, string> };
 

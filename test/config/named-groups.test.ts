@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { duration, flag, secret, text } from "../../src/config/forms.ts";
 import { parseSettings } from "../../src/config/parse.ts";
-import { listSettings } from "../../src/config/settings.ts";
+import { listSettings } from "../../src/config/setting-tree.ts";
+import { duration, flag, secret, text } from "../../src/config/setting-types.ts";
 
 const schema = z.object({
   auth: z.object({

@@ -25,11 +25,11 @@ import {
 } from "@connectrpc/connect-node";
 import { UsherError } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/logging/log.ts";
-import { startGrpcListener } from "../../src/server/grpc-listener.ts";
+import { startGrpcListener } from "../../src/server/grpc/listener.ts";
 import { guard } from "../../src/server/guard.ts";
-import { startHttpListener } from "../../src/server/http-listener.ts";
-import { Lifecycle } from "../../src/server/lifecycle.ts";
+import { startHttpListener } from "../../src/server/http/listener.ts";
 import { served } from "../../src/server/served-service.ts";
+import { Shutdown } from "../../src/server/shutdown.ts";
 import { type SeenError, seen } from "./harness.ts";
 
 // The contract has no client stream yet, so this makes one: Sums.Add, of numbers to a number.
@@ -89,16 +89,16 @@ interface Rig extends AsyncDisposable {
 type Connect = (baseUrl: string, sessionManager: Http2SessionManager) => Transport;
 
 async function rig(port: "grpc" | "http", connect: Connect): Promise<Rig> {
-  const lifecycle = new Lifecycle();
+  const shutdown = new Shutdown();
   const implementation = { add: sum } as unknown as Partial<ServiceImpl<DescService>>;
   const maxRequestBytes = 1000;
-  const options = { log: silentLog, lifecycle, maxRequestBytes };
+  const options = { log: silentLog, shutdown, maxRequestBytes };
   const shared = {
     listen: { host: "127.0.0.1", port: 0 },
     services: [served(sums, guard(sums, implementation, options))],
     log: silentLog,
     maxRequestBytes,
-    abortSignal: lifecycle.abortSignal,
+    abortSignal: shutdown.abortSignal,
   };
   const listener = await (port === "grpc"
     ? startGrpcListener(shared)

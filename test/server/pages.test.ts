@@ -4,8 +4,8 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { silentLog } from "../../src/logging/log.ts";
-import { startHttpListener } from "../../src/server/http-listener.ts";
-import { jsonAnswer, type Page } from "../../src/server/http-pages.ts";
+import { startHttpListener } from "../../src/server/http/listener.ts";
+import { jsonAnswer, type Page } from "../../src/server/http/pages.ts";
 import { startTestServer } from "./harness.ts";
 
 async function get(address: string, path: string, method = "GET") {

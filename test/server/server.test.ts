@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { Health, HealthCheckResponse_ServingStatus } from "../../gen/health/v1/health_pb.ts";
-import { ListenError } from "../../src/server/listen.ts";
+import { ListenError } from "../../src/server/listener.ts";
 import { startServer } from "../../src/server/server.ts";
 import {
   aborted,

@@ -1,10 +1,10 @@
-import type { AccountRoom } from "../accounts.ts";
+import type { AccountRoom } from "../accounts/account-room.ts";
 import {
   changePassword,
   completePasswordReset,
   requestPasswordReset,
-} from "../password-changes.ts";
-import { completeRegistration, register } from "../registration.ts";
+} from "../accounts/password-changes.ts";
+import { completeRegistration, register } from "../accounts/registration.ts";
 import {
   emailField,
   optionalUserIdField,

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { invalid } from "../../base/errors.ts";
 import { textOf } from "../../base/request-fields.ts";
-import { parseEmail } from "../email.ts";
+import { parseEmail } from "../accounts/email.ts";
 import type { AuthRepository, Email } from "../repository.ts";
 
 const USER_ID = /^[A-Za-z0-9_.-]{1,64}$/;

@@ -4,7 +4,7 @@ import type {
   ImportedUser as WireImportedUser,
 } from "../../../gen/usher/auth/v1/accounts_pb.ts";
 import { invalid, UsherError } from "../../base/errors.ts";
-import type { ImportedUser, ImportResult } from "../imports.ts";
+import type { ImportedUser, ImportResult } from "../accounts/imports.ts";
 import { parseImportedHash } from "../passwords/hashes.ts";
 import { emailField, optionalUserIdField, textField } from "./fields.ts";
 import { profileField } from "./profiles.ts";

@@ -1,6 +1,6 @@
 import type { Profile as WireProfile } from "../../../gen/usher/auth/v1/user_pb.ts";
 import { invalid } from "../../base/errors.ts";
-import { checkProfileSize } from "../profiles.ts";
+import { checkProfileSize } from "../accounts/profiles.ts";
 import type { Profile } from "../repository.ts";
 import { textField } from "./fields.ts";
 

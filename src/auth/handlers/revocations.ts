@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { WatchRevocationsResponseSchema } from "../../../gen/usher/auth/v1/sessions_pb.ts";
 import type { Revocation } from "../repository.ts";
-import type { RevocationFeed, RevocationNews } from "../revocation-feed.ts";
+import type { RevocationFeed, RevocationNews } from "../sessions/revocation-feed.ts";
 import type { AuthHandlers } from "./handlers.ts";
 
 /** What services need to know that check access tokens by themselves. */

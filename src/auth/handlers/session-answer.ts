@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { SessionSchema } from "../../../gen/usher/auth/v1/sessions_pb.ts";
 import type { UserSchema } from "../../../gen/usher/auth/v1/user_pb.ts";
-import type { AccessTokens } from "../access-tokens.ts";
+import type { AccessTokens } from "../access-tokens/access-tokens.ts";
 import type { Session, User } from "../repository.ts";
 import { toSession, toUser } from "./messages.ts";
 

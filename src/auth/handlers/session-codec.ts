@@ -6,7 +6,7 @@ import { SessionAnswer } from "./session-answer.ts";
 /**
  * `CheckSessionResponse`, what AuthService says most: the answer to every request of a web backend.
  * Written straight from the store's user and session, as the queue's hot answers are.
- * test/auth/session-codec.test.ts holds the bytes equal to those of protobuf-es.
+ * test/auth/handlers/session-codec.test.ts holds the bytes equal to those of protobuf-es.
  */
 
 /** Field numbers of usher.auth.v1.CheckSessionResponse, as in sessions.proto. */

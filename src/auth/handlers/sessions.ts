@@ -1,9 +1,9 @@
 import { invalid } from "../../base/errors.ts";
-import type { AccountRoom } from "../accounts.ts";
-import { signIn } from "../password-sign-in.ts";
-import { checkSession } from "../session-checks.ts";
-import { listSessions, revokeSessions, signOut } from "../sessions.ts";
-import type { SocialRoom } from "../social.ts";
+import type { AccountRoom } from "../accounts/account-room.ts";
+import { signIn } from "../accounts/password-sign-in.ts";
+import { checkSession } from "../sessions/session-checks.ts";
+import { listSessions, revokeSessions, signOut } from "../sessions/sessions.ts";
+import type { SocialRoom } from "../social/social-sign-in.ts";
 import {
   addressField,
   deviceField,

@@ -6,7 +6,7 @@ import {
   linkSocialAccount,
   type SocialRoom,
   unlinkSocialAccount,
-} from "../social.ts";
+} from "../social/social-sign-in.ts";
 import { addressField, deviceField, requiredField, textField, userIdField } from "./fields.ts";
 import type { AuthHandlers } from "./handlers.ts";
 import { toUser } from "./messages.ts";

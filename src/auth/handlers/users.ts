@@ -1,11 +1,11 @@
 import { UserState as WireUserState } from "../../../gen/usher/auth/v1/user_pb.ts";
 import { invalid, UsherError } from "../../base/errors.ts";
 import { pageSize, pageStart, pageToken } from "../../base/request-fields.ts";
-import { emailKeyPrefix } from "../email.ts";
-import { importUsers } from "../imports.ts";
-import { updateProfile } from "../profiles.ts";
+import { emailKeyPrefix } from "../accounts/email.ts";
+import { importUsers } from "../accounts/imports.ts";
+import { updateProfile } from "../accounts/profiles.ts";
 import type { User } from "../repository.ts";
-import type { SessionRoom } from "../sessions.ts";
+import type { SessionRoom } from "../sessions/sessions.ts";
 import { textField, userIdField, userKeyField } from "./fields.ts";
 import type { AuthHandlers } from "./handlers.ts";
 import { importedUserFields, toImportResult } from "./imported-users.ts";

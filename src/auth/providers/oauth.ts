@@ -1,13 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../logging/log.ts";
-import {
-  type JsonObject,
-  type Parameters,
-  type ProviderHttp,
-  withQuery,
-} from "../provider-http.ts";
 import type { OAuthSettings } from "../settings.ts";
+import { type JsonObject, type Parameters, type ProviderHttp, withQuery } from "./http.ts";
 import type { Credentials, IdentifyRequest, Identity, Provider } from "./provider.ts";
 
 /** In what one OAuth 2 provider differs from the others. */

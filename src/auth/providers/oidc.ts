@@ -21,8 +21,8 @@ import {
   type TokenEndpointResponse,
   type TokenEndpointResponseHelpers,
 } from "openid-client";
-import type { JsonObject } from "../provider-http.ts";
 import type { OidcSettings } from "../settings.ts";
+import type { JsonObject } from "./http.ts";
 import { CONSENT_OVER, type ProviderTools } from "./oauth.ts";
 import type { Credentials, Identity, Provider } from "./provider.ts";
 import { readErrorWord, readOpenIdClaims } from "./read.ts";

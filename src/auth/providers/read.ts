@@ -1,6 +1,6 @@
-import { parseEmail } from "../email.ts";
-import type { JsonObject } from "../provider-http.ts";
+import { parseEmail } from "../accounts/email.ts";
 import type { Email } from "../repository.ts";
+import type { JsonObject } from "./http.ts";
 import type { Identity } from "./provider.ts";
 
 const LONGEST_ID = 255;

@@ -1,5 +1,5 @@
-import type { JsonObject } from "../provider-http.ts";
 import type { VkSettings } from "../settings.ts";
+import type { JsonObject } from "./http.ts";
 import { type OAuthTable, oauthProvider, type ProviderTools, under } from "./oauth.ts";
 import type { Identity, Provider } from "./provider.ts";
 import { readEmail, readErrorWord, readId, readObject, readText, readUrl } from "./read.ts";

@@ -14,7 +14,7 @@ import { tag } from "../../wire/writer.ts";
  * The requests that a busy queue reads most: puts, and settlements of acks alone. Each becomes what
  * protobuf-es makes of it, in a third of the time; what is not plain (JSON payloads, attributes,
  * unknown fields, anything malformed) is left to protobuf-es.
- * test/queue/request-codec.test.ts holds the messages equal to those of protobuf-es.
+ * test/queue/handlers/request-codec.test.ts holds the messages equal to those of protobuf-es.
  */
 export const queueDecoders = {
   put: decodePut,

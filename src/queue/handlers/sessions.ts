@@ -8,7 +8,7 @@ import { durationMs } from "../../base/request-fields.ts";
 import { DEFAULT_SESSION_TTL_MS } from "../rules/sessions.ts";
 import type { Session } from "../structures/leases.ts";
 import type { QueueHandlerOptions } from "./options.ts";
-import { sessionId } from "./requests.ts";
+import { sessionId } from "./request-fields.ts";
 
 const SHORTEST_TTL_MS = 1_000;
 const LONGEST_TTL_MS = 24 * 3_600 * 1_000;

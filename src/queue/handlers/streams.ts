@@ -21,11 +21,19 @@ import { MAX_BATCH } from "../rules/limits.ts";
 import type { Failure, Settlement } from "../rules/settling.ts";
 import type { TaskView } from "../rules/task-view.ts";
 import type { TaskChanged } from "../rules/watching.ts";
-import { failureMessage, taskMessage } from "./answers.ts";
-import { jsonBytes } from "./json-bytes.ts";
+import { jsonBytes } from "./json-payload-size.ts";
 import type { QueueHandlerOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
-import { atMost, batch, countUpTo, newTask, reasonText, sessionId, tubeName } from "./requests.ts";
+import {
+  atMost,
+  batch,
+  countUpTo,
+  newTask,
+  reasonText,
+  sessionId,
+  tubeName,
+} from "./request-fields.ts";
+import { StreamAnswers } from "./stream-answers.ts";
+import { failureMessage, taskMessage } from "./task-answers.ts";
 
 export const DEFAULT_PREFETCH = 500;
 
@@ -60,15 +68,15 @@ async function* work(
   requests: AsyncIterable<WorkRequest>,
   signal: AbortSignal,
 ): AsyncGenerator<WorkResponse> {
-  const outbox = new Outbox<WorkMessage>(signal);
+  const answers = new StreamAnswers<WorkMessage>(signal);
   let consumer: Consumer | undefined;
-  outbox.follow(async () => {
+  answers.follow(async () => {
     for await (const { message } of requests) {
       if (consumer === undefined) {
         if (message.case !== "start") throw invalid("start", "must come first");
-        consumer = start(engine, message.value, outbox);
+        consumer = start(engine, message.value, answers);
       } else if (message.case === "settle") {
-        await settle(consumer, message.value, outbox);
+        await settle(consumer, message.value, answers);
       } else if (message.case === "prefetch") {
         consumer.setPrefetch(atMost("prefetch", message.value, MAX_BATCH));
       } else {
@@ -77,16 +85,16 @@ async function* work(
     }
     await consumer?.drain();
   });
-  const forget = engine.onDrain((error) => outbox.fail(error));
+  const forget = engine.onDrain((error) => answers.fail(error));
   try {
-    for await (const message of outbox) {
+    for await (const message of answers) {
       if (message.bytes !== undefined) consumer?.read(message.bytes);
       yield workResponse(message);
     }
   } finally {
     forget();
     if (consumer !== undefined) {
-      const undelivered = outbox.unread().flatMap(({ tasks }) => tasks ?? []);
+      const undelivered = answers.unread().flatMap(({ tasks }) => tasks ?? []);
       engine.endConsumer(consumer, undelivered);
     }
   }
@@ -98,15 +106,19 @@ function workResponse({ tasks = [], settled, ended }: WorkMessage): WorkResponse
   return { message: { case: "tasks", value: { tasks: tasks.map(taskMessage) } } };
 }
 
-function start(engine: QueueEngine, message: WorkStart, outbox: Outbox<WorkMessage>): Consumer {
+function start(
+  engine: QueueEngine,
+  message: WorkStart,
+  answers: StreamAnswers<WorkMessage>,
+): Consumer {
   const tubes = batch("start.tubes", message.tubes);
   return engine.consume({
     tubes: tubes.map((tube, index) => tubeName(`start.tubes[${index}]`, tube)),
     prefetch: countUpTo("start.prefetch", message.prefetch, MAX_BATCH, DEFAULT_PREFETCH),
     session: sessionId("start.session", message.session),
-    deliver: (tasks, bytes) => outbox.push({ tasks, bytes }),
-    leaseEnded: message.tellEnded ? (lease) => outbox.push({ ended: [lease] }) : undefined,
-    ended: (error) => outbox.fail(error),
+    deliver: (tasks, bytes) => answers.push({ tasks, bytes }),
+    leaseEnded: message.tellEnded ? (lease) => answers.push({ ended: [lease] }) : undefined,
+    ended: (error) => answers.fail(error),
   });
 }
 
@@ -117,7 +129,11 @@ export function checkSettle({ acks, releases, buries, touches, giveBacks }: Sett
 }
 
 /** Resolves when the settlement is on its way; its answer follows when it is durable. */
-function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>): Promise<void> {
+function settle(
+  consumer: Consumer,
+  message: Settle,
+  answers: StreamAnswers<WorkMessage>,
+): Promise<void> {
   checkSettle(message);
   const { sequence, acks, releases, buries, touches, giveBacks } = message;
   const failures: Failure[] = [];
@@ -149,7 +165,7 @@ function settle(consumer: Consumer, message: Settle, outbox: Outbox<WorkMessage>
       return { kind: "touch", lease, extendMs };
     });
   }
-  return outbox.answerLater(async () => {
+  return answers.answerLater(async () => {
     failures.push(...consumer.giveBack(giveBacks));
     failures.push(...(await consumer.settle(settlements)));
     return { settled: { sequence, failures: failures.map(failureMessage) } };
@@ -170,15 +186,15 @@ export async function* produce(
   signal: AbortSignal,
   { put, onDrain }: ProduceParts,
 ): AsyncGenerator<ProduceResponse> {
-  const outbox = new Outbox<ProduceResponse>(signal);
-  outbox.follow(async () => {
+  const answers = new StreamAnswers<ProduceResponse>(signal);
+  answers.follow(async () => {
     for await (const request of requests) {
-      await outbox.answerLater(() => put(request), payloadBytes(request));
+      await answers.answerLater(() => put(request), payloadBytes(request));
     }
   });
-  const forget = onDrain((error) => outbox.fail(error));
+  const forget = onDrain((error) => answers.fail(error));
   try {
-    yield* outbox;
+    yield* answers;
   } finally {
     forget();
   }

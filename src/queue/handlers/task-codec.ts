@@ -1,14 +1,14 @@
 import { toBinary } from "@bufbuild/protobuf";
 import { PayloadSchema } from "../../../gen/usher/queue/v1/task_pb.ts";
 import { tag, WireWriter } from "../../wire/writer.ts";
-import { payloadMessage, TaskAnswer, taskStates } from "./answers.ts";
+import { payloadMessage, TaskAnswer, taskStates } from "./task-answers.ts";
 
 /**
  * The messages that carry taken tasks, `TakeResponse` and the `tasks` of `WorkResponse`, and
  * `PutResponse`, written straight from the engine's views. They are most of what a busy queue
  * sends, and protobuf-es takes several times as long to make a message of each task and then walk
  * it by reflection.
- * test/queue/task-codec.test.ts holds the bytes equal to those of protobuf-es.
+ * test/queue/handlers/task-codec.test.ts holds the bytes equal to those of protobuf-es.
  */
 
 /** Field numbers of usher.queue.v1.Task, as in task.proto. */

@@ -4,7 +4,6 @@ import { invalid } from "../../base/errors.ts";
 import { durationMs, pageSize, pageToken, positiveDurationMs } from "../../base/request-fields.ts";
 import { onAnswerLost } from "../../wire/lost-answer.ts";
 import { MAX_BATCH } from "../rules/limits.ts";
-import { failureMessage, taskMessage } from "./answers.ts";
 import type { QueueHandlerOptions } from "./options.ts";
 import {
   batch,
@@ -17,7 +16,8 @@ import {
   stateFilter,
   taskId,
   tubeName,
-} from "./requests.ts";
+} from "./request-fields.ts";
+import { failureMessage, taskMessage } from "./task-answers.ts";
 
 type TaskHandlers = Pick<
   ServiceImpl<typeof QueueService>,

@@ -16,7 +16,7 @@ import {
   type TubeStatistics,
   type TubeView,
 } from "../rules/tube-operations.ts";
-import { tubeName } from "./requests.ts";
+import { tubeName } from "./request-fields.ts";
 
 const LONGEST_BACKOFF_MS = 3_650 * 24 * 3_600 * 1_000;
 const DEFAULT_MULTIPLIER = 2;

@@ -3,7 +3,7 @@ import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import { invalid } from "../../base/errors.ts";
 import { pageSize, pageToken, positiveDurationMs } from "../../base/request-fields.ts";
 import type { QueueHandlerOptions } from "./options.ts";
-import { pageStartName, tubeName } from "./requests.ts";
+import { pageStartName, tubeName } from "./request-fields.ts";
 import {
   changedSettings,
   kindOf,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomUUID } from "node:crypto";
-import { parseEmail } from "../../../src/auth/email.ts";
+import { parseEmail } from "../../../src/auth/accounts/email.ts";
 import type {
   AuthRepository,
   Email,

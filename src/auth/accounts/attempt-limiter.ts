@@ -1,0 +1,128 @@
+import { randomUUIDv7 } from "node:crypto";
+import { isIPv6, SocketAddress } from "node:net";
+import type { Clock } from "../../base/clock.ts";
+import { UsherError } from "../../base/errors.ts";
+import type { AttemptSteps, NewAuditEvent } from "../repository.ts";
+
+/** How long a failure counts. */
+export const FAILURE_LIFE_MS = 15 * 60_000;
+const ACCOUNT_LIMIT = 10;
+const ADDRESS_LIMIT = 100;
+
+/** A try that has not ended by then was cut off, and counts as failed. */
+const LONGEST_TRY_MS = 60_000;
+
+/** Of tries that wait because others are under way. */
+const MOST_WAITING = 256;
+/** How often those look again, should the tries that they wait for be another server's. */
+const LOOK_AGAIN_MS = 100;
+
+/** What is tried: an account, from an address. */
+export interface Attempt {
+  /** An email key, of a user or not, or the id of a user without an email. */
+  readonly account: string;
+  /** The end user's; empty if it is not known. */
+  readonly address: string;
+}
+
+/** Counts tries of passwords, so that nobody has more of them than the limits allow. */
+export interface AttemptLimiter {
+  /**
+   * Reserves a try and returns its id; it is to be ended by one of the others. Tries at once wait
+   * for each other rather than exceed the limit. Throws TOO_MANY_ATTEMPTS, OVERLOADED, and the
+   * signal's reason.
+   */
+  begin(attempt: Attempt, signal?: AbortSignal): Promise<string>;
+  /** The password was wrong: the try counts. */
+  fail(id: string, event: NewAuditEvent): Promise<void>;
+  /** The try came to something else, and does not count. */
+  release(id: string): Promise<void>;
+  /** A step has released the try: whoever waits for it may go on. */
+  released(): void;
+}
+
+export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): AttemptLimiter {
+  const waiting = new Set<() => void>();
+  /** How many tries have ended here. One that ends while the store is asked wakes nobody yet. */
+  let ended = 0;
+
+  /** Resolves when a try has ended, or might have. */
+  async function change(signal: AbortSignal | undefined): Promise<void> {
+    if (waiting.size >= MOST_WAITING) {
+      throw new UsherError("OVERLOADED", { retryAfterMs: LOOK_AGAIN_MS });
+    }
+    signal?.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const goOn = (): void => resolve();
+    waiting.add(goOn);
+    signal?.addEventListener("abort", goOn);
+    const cancel = clock.after(LOOK_AGAIN_MS, goOn);
+    await promise;
+    waiting.delete(goOn);
+    signal?.removeEventListener("abort", goOn);
+    cancel();
+  }
+
+  function released(): void {
+    ended++;
+    for (const goOn of waiting) goOn();
+  }
+
+  return {
+    async begin({ account, address }, signal) {
+      const id = randomUUIDv7();
+      for (;;) {
+        signal?.throwIfAborted();
+        const now = clock.now();
+        const endedBefore = ended;
+        const reserved = await repository.reserveAttempt({
+          id,
+          account,
+          address: networkOf(address),
+          now,
+          pendingUntil: now + LONGEST_TRY_MS,
+          windowMs: FAILURE_LIFE_MS,
+          accountLimit: ACCOUNT_LIMIT,
+          addressLimit: ADDRESS_LIMIT,
+        });
+        switch (reserved.outcome) {
+          case "reserved":
+            return id;
+          case "locked":
+            throw new UsherError("TOO_MANY_ATTEMPTS", { retryAfterMs: reserved.retryAfterMs });
+          case "busy":
+            if (ended === endedBefore) await change(signal);
+        }
+      }
+    },
+
+    async fail(id, event) {
+      await repository.failAttempt(id, event);
+      released();
+    },
+
+    async release(id) {
+      await repository.releaseAttempt(id);
+      released();
+    },
+
+    released,
+  };
+}
+
+/**
+ * What an address counts as: one way of writing it for each, IPv4 inside IPv6 as IPv4, and an IPv6
+ * address as its /64, the least that one customer of a provider has at hand.
+ */
+function networkOf(address: string): string {
+  if (!isIPv6(address)) return address;
+  const { address: canonical } = new SocketAddress({ address, family: "ipv6" });
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1];
+  if (mapped !== undefined) return mapped;
+  const [head = "", tail] = canonical.split("::");
+  const before = head === "" ? [] : head.split(":");
+  const after = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
+  const groups = tail === undefined ? before : [...before, ...zeros, ...after];
+  return `${groups.slice(0, 4).join(":")}::/64`;
+}

@@ -1,0 +1,26 @@
+import type { Credentials } from "../providers/provider.ts";
+import type { Sealer } from "../sealing/sealer.ts";
+
+/** Of which account at which provider credentials are. */
+interface Owner {
+  readonly provider: string;
+  readonly socialId: string;
+}
+
+/** Tied to the account, so that a copy in another account's record does not open. */
+export function sealCredentials(sealer: Sealer, owner: Owner, credentials: Credentials): string {
+  return sealer.seal(JSON.stringify(credentials), credentialsContext(owner));
+}
+
+/** Undefined if the key that sealed them is gone. */
+export function openCredentials(
+  sealer: Sealer,
+  owner: Owner & { readonly sealedCredentials: string },
+): Credentials | undefined {
+  const opened = sealer.open(owner.sealedCredentials, credentialsContext(owner));
+  return opened === undefined ? undefined : (JSON.parse(opened) as Credentials);
+}
+
+export function credentialsContext({ provider, socialId }: Owner): readonly string[] {
+  return ["social account", provider, socialId];
+}

@@ -1,0 +1,128 @@
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { HandlerContext } from "@connectrpc/connect";
+import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
+import { UsherError } from "../base/errors.ts";
+import type { Log } from "../logging/log.ts";
+import type { SessionRecord } from "../queue/repository.ts";
+import type { SessionHomes } from "../queue/rules/shard.ts";
+import { type Companion, isForwarded, type Router } from "./shard-router.ts";
+import { shardOfToken } from "./shards.ts";
+
+/** How long a session lasts after each renewal, and when it ends: told with a forwarded call. */
+const TTL = "usher-session-ttl-ms";
+const EXPIRES_AT = "usher-session-expires-at";
+
+/** How long another instance may take to answer for a session. */
+const ANSWER_MS = 2_000;
+
+/**
+ * Sessions over all shards. A session lives in the shard that its id names, its home. A call about
+ * a tube of another shard renews it there first and brings along how long it lasts; while leases
+ * are held in that other shard, it asks at the home; when the session ends, the home tells everyone.
+ */
+export class SessionRouting implements SessionHomes {
+  readonly #router: Router;
+  readonly #log: Log;
+  /** Ends of sessions that have their home here, as long as someone is still to hear of them. */
+  readonly #ending = new Map<string, Promise<void>>();
+
+  constructor(router: Router, log: Log) {
+    this.#router = router;
+    this.#log = log;
+  }
+
+  /** What a call that names a session brings to a shard; undefined: it need bring nothing. */
+  async bring(
+    session: string,
+    shard: number,
+    context: HandlerContext,
+  ): Promise<Companion | undefined> {
+    const home = session === "" ? undefined : shardOfToken(session);
+    if (home === undefined || home === shard) return undefined;
+    // Where it is over the shard itself says so, after what else may be wrong with the call.
+    const record = isForwarded(context)
+      ? broughtBy(session, context)
+      : await this.#atHome(session, home, true);
+    if (record === undefined) return undefined;
+    return {
+      headers: { [TTL]: String(record.ttlMs), [EXPIRES_AT]: String(record.expiresAt) },
+      before: ({ engine }) => engine.adoptSession(record),
+    };
+  }
+
+  async ask(id: string, inUse: boolean): Promise<number | undefined> {
+    const home = shardOfToken(id);
+    return home === undefined ? undefined : (await this.#atHome(id, home, inUse))?.expiresAt;
+  }
+
+  ended(id: string): void {
+    this.#ending.set(
+      id,
+      this.#endEverywhere(id).finally(() => this.#ending.delete(id)),
+    );
+  }
+
+  /**
+   * Resolves when the leases of a session that has just ended here are released everywhere, or after
+   * a while where someone does not answer: who was not told asks by itself before long.
+   */
+  async endHasArrived(id: string): Promise<void> {
+    await this.#ending.get(id);
+  }
+
+  async #endEverywhere(id: string): Promise<void> {
+    const { membership, peers } = this.#router;
+    const options = { timeoutMs: ANSWER_MS };
+    const told = membership.others.map((other) =>
+      peers.unary(other, ClusterService.method.endSession, { session: id }, options),
+    );
+    for (const { status, ...rest } of await Promise.allSettled([this.endHere(id), ...told])) {
+      if (status === "rejected") this.#log.debug(rest, "an instance was not told of a session");
+    }
+  }
+
+  /** Releases what a session that is over holds in shards of this instance. */
+  async endHere(id: string): Promise<void> {
+    await Promise.all(this.#router.local.all().map(({ engine }) => engine.endForeignSession(id)));
+  }
+
+  /** For another instance that asks: a session whose home is here. */
+  answer(id: string, renew: boolean): SessionRecord {
+    const home = shardOfToken(id);
+    const local = home === undefined ? undefined : this.#router.here(home);
+    if (local === undefined)
+      throw new UsherError(home === undefined ? "SESSION_NOT_FOUND" : "NOT_OWNER");
+    return local.engine.askForSession(id, renew);
+  }
+
+  /** Undefined: it is over. Rejects where its home does not answer. */
+  async #atHome(id: string, home: number, renew: boolean): Promise<SessionRecord | undefined> {
+    try {
+      const owner = await this.#router.membership.ownerOf(home, { timeoutMs: ANSWER_MS });
+      if (owner === "here") return this.answer(id, renew);
+      const request = { session: id, renew };
+      const answer = await this.#router.peers.unary(
+        owner,
+        ClusterService.method.askForSession,
+        request,
+        { timeoutMs: ANSWER_MS },
+      );
+      const { ttl, expireTime } = answer;
+      if (ttl === undefined || expireTime === undefined) return undefined;
+      return { id, ttlMs: durationMs(ttl), expiresAt: timestampMs(expireTime) };
+    } catch (error) {
+      if (error instanceof UsherError && error.reason === "SESSION_NOT_FOUND") return undefined;
+      throw error instanceof UsherError && error.reason === "NOT_OWNER"
+        ? new UsherError("SHARD_UNAVAILABLE", { cause: error })
+        : error;
+    }
+  }
+}
+
+/** What the instance that forwarded the call has learned at the session's home. */
+function broughtBy(id: string, { requestHeader }: HandlerContext): SessionRecord | undefined {
+  const ttlMs = Number(requestHeader.get(TTL) ?? Number.NaN);
+  const expiresAt = Number(requestHeader.get(EXPIRES_AT) ?? Number.NaN);
+  if (!Number.isSafeInteger(ttlMs) || !Number.isSafeInteger(expiresAt)) return undefined;
+  return { id, ttlMs, expiresAt };
+}
