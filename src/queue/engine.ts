@@ -30,19 +30,19 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly limits: QueueLimits;
   readonly log: Log;
-  /** Not set: the engine has every tube. */
+  /** Undefined: the engine has every tube. */
   readonly shard?: ShardPart | undefined;
   /** Numbers from 0 up to 1, for the jitter of back-off. */
   readonly random?: () => number;
 }
 
-/** How long a stream that has been told to end may take over it; a worker may not read. */
+/** How long a stream may take to end once it is told to. Its worker may not be reading. */
 const LAST_WORDS_MS = 1_000;
 
 /**
- * The queues: every rule of QueueService, in memory, over a store that keeps what must survive.
- * Commands go in; answers come out when what they promise is durable. It knows no wire and no
- * database.
+ * The face of the queues. Every rule of QueueService runs in memory, over a store that keeps what
+ * must survive. A command is answered when what the answer promises is durable. The engine knows
+ * neither network nor database.
  */
 export class QueueEngine {
   readonly #parts: ReturnType<typeof assemble>;
@@ -82,8 +82,8 @@ export class QueueEngine {
   }
 
   /**
-   * Answers those who wait and takes no more waiters; everything else goes on. The error is what
-   * they are told: the server stops, or the shard moves to another instance.
+   * Answers those who wait and takes no more waiters; everything else goes on. The error tells them
+   * why: the server stops, or the shard moves to another instance.
    */
   drain(error = new UsherError("SHUTTING_DOWN")): void {
     if (this.#parts.serving.closing !== undefined) return;
@@ -113,7 +113,7 @@ export class QueueEngine {
   async close(): Promise<void> {
     this.drain();
     const parts = this.#parts;
-    // Streams have ended by now, but for one whose worker does not read.
+    // Every stream has ended by now, unless its worker does not read.
     for (const consumer of this.#consumers) this.endConsumer(consumer, []);
     parts.deadlines.close();
     await parts.committer.commit();
@@ -127,8 +127,8 @@ export class QueueEngine {
   }
 
   /**
-   * The shard is another instance's: who waits is told so, and nothing happens here any more. What
-   * is on its way to the store is refused there.
+   * Gives up a shard that another instance has taken over. Those who wait are told so, and nothing
+   * happens here any more. The store refuses what is on its way to it.
    */
   abandon(): void {
     this.drain(new UsherError("NOT_OWNER"));
@@ -136,7 +136,7 @@ export class QueueEngine {
     this.#parts.payloads.close();
   }
 
-  /** No task is in memory alone. */
+  /** Whether the store has every task. Those of temporary tubes are in memory alone. */
   get isKept(): boolean {
     for (const tube of this.#parts.tubes.byName.values()) {
       if (tube.temporary && tube.index.size > 0) return false;
@@ -144,7 +144,7 @@ export class QueueEngine {
     return true;
   }
 
-  /** Leases are given again: serves those who could have had some meanwhile. */
+  /** Serves those who wait, after a time in which no leases were given. */
   resume(): void {
     for (const tube of this.#parts.tubes.byName.values()) this.#parts.serving.touch(tube);
     this.#parts.serving.serveTouched();
@@ -310,7 +310,10 @@ export class QueueEngine {
     return new Watcher(includePayload, this.#parts.serving.tube(name).watchers);
   }
 
-  /** Resolves when leases that have just ended are released, or will be: that is tried again. */
+  /**
+   * Resolves when leases that have just ended are released. A release that fails is tried again
+   * later.
+   */
   #released(): Promise<void> {
     return this.#parts.committer.commit().catch(() => {});
   }
@@ -321,7 +324,7 @@ export class QueueEngine {
     const tube = parts.tubes.of(slot);
     if (table.state[slot] === state.LEASED) {
       const lease = table.lease[slot] as Lease;
-      // A session that ended tells its own leases; what is due here is the lease itself.
+      // The lease itself is due. A session that ends releases its leases on its own.
       const over = table.ttrMs[slot] === Infinity ? "lease over" : "ttr over";
       this.#settling.fail([lease], over);
     } else if ((table.expiresAt[slot] as number) <= parts.clock.now()) {

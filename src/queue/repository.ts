@@ -39,7 +39,7 @@ export interface TubeSettings {
 }
 
 export interface TubeRecord {
-  /** The store's handle of the tube; never used again for another one. */
+  /** The store's number of the tube. No other tube ever gets it. */
   readonly number: number;
   readonly name: string;
   readonly kind: TubeKind;
@@ -55,7 +55,7 @@ export interface TubeRecord {
 
 /** The part of a task that changes after its put. */
 export interface TaskProgress {
-  /** The store's handle of the task: unique in the store, growing with every put. */
+  /** The store's number of the task: unique in the store, growing with every put. */
   readonly key: number;
   readonly buried: boolean;
   /** When its delay is over; 0 where it has none. */

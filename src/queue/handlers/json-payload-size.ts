@@ -1,8 +1,8 @@
 import type { Value } from "@bufbuild/protobuf/wkt";
 
 /**
- * The bytes of a JSON value as protobuf has it. They can be several times those of its text: a 0 is
- * nine bytes, and each value says its length.
+ * The bytes of a JSON value in protobuf. They can be several times those of its text: a 0 takes
+ * nine bytes, and each value carries its length.
  */
 export function jsonBytes({ kind }: Value): number {
   switch (kind.case) {
@@ -27,7 +27,7 @@ export function jsonBytes({ kind }: Value): number {
   }
 }
 
-/** With a tag and the length before it. */
+/** The bytes of a field: its tag, its length and its content. */
 function framed(bytes: number): number {
   let lengthBytes = 1;
   for (let rest = bytes; rest > 127; rest = Math.floor(rest / 128)) lengthBytes++;

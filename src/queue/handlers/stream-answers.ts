@@ -1,14 +1,14 @@
 import { LinkedList } from "../structures/linked-list.ts";
 
-/** So many answers may be under way or unread before the next request of a stream is read. */
+/** The next request of a stream is read while fewer answers than this are under way or unread. */
 const MOST_UNREAD = 256;
-/** And so many bytes of requests may wait for theirs. */
+/** And while requests that wait for their answers have fewer bytes than this. */
 const MOST_BYTES_UNDER_WAY = 16 * 1024 * 1024;
 
 /**
- * What a stream has to say, in the order in which it came up: read once, with `for await`. It ends
- * when the work it follows is done and every answer is out. When something fails, what was begun
- * before is still answered; when the call is gone, nothing is.
+ * The answers of a stream, in the order in which they came up. They are read once, with `for
+ * await`. The stream ends when the work it follows is done and every answer was read. After a
+ * failure what was begun before is still answered. After the call is gone nothing is.
  */
 export class StreamAnswers<T> implements AsyncIterable<T> {
   readonly #messages = new LinkedList<T>();
@@ -68,7 +68,7 @@ export class StreamAnswers<T> implements AsyncIterable<T> {
         this.#wakeWriter?.();
         this.#wakeReader?.();
       });
-    // A client that does not read its answers has nothing more done.
+    // A client that does not read its answers is not served further.
     while (this.#failure === undefined && this.#isFull()) {
       await new Promise<void>((resolve) => {
         this.#wakeWriter = resolve;
@@ -83,7 +83,7 @@ export class StreamAnswers<T> implements AsyncIterable<T> {
     );
   }
 
-  /** What nobody has read, to be asked when nobody will. */
+  /** The answers that nobody has read. Ask for them when the reading has ended. */
   unread(): T[] {
     const unread: T[] = [];
     for (let next = this.#messages.shift(); next !== undefined; next = this.#messages.shift()) {

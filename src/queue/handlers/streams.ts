@@ -38,7 +38,7 @@ import { failureMessage, taskMessage } from "./task-answers.ts";
 export const DEFAULT_PREFETCH = 500;
 
 type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
-/** What a worker is told, made into a response when its turn comes. */
+/** What a worker is told. It becomes a response when its turn comes. */
 interface WorkMessage {
   readonly tasks?: readonly TaskView[];
   /** Of the tasks. */
@@ -172,9 +172,9 @@ function settle(
   });
 }
 
-/** What a producer's stream is to the queues behind it. */
+/** What a producer's stream needs of the queues behind it. */
 export interface ProduceParts {
-  /** Puts one batch. What it rejects with ends the stream. */
+  /** Puts one batch. A rejection ends the stream. */
   readonly put: (request: ProduceRequest) => Promise<ProduceResponse>;
   /** Calls back when the stream has to end. Returns a function that takes that back. */
   readonly onDrain: (callback: (error: UsherError) => void) => () => void;
@@ -200,7 +200,7 @@ export async function* produce(
   }
 }
 
-/** What a batch keeps in memory while it waits, about. */
+/** About how many bytes a batch keeps in memory while it waits. */
 function payloadBytes({ tasks }: ProduceRequest): number {
   let bytes = 0;
   for (const { payload } of tasks) {

@@ -27,8 +27,8 @@ export const taskStates: Record<State, TaskState> = {
 };
 
 /**
- * A task in an answer. Its fields are made when they are asked for: the codec of the hot messages
- * reads the view instead and asks for none.
+ * A task in an answer. Its fields are made when they are asked for. The codec of the hot messages
+ * asks for none: it reads the view.
  */
 export class TaskAnswer {
   readonly view: TaskView;
@@ -114,7 +114,7 @@ export function failureMessage({
   lease,
   error,
 }: Failure): MessageInitShape<typeof LeaseFailureSchema> {
-  // LEASE_LOST says it all; in a long list of them words would only take room.
+  // LEASE_LOST needs no message, and a list of failures can be long.
   const message = error.reason === "LEASE_LOST" ? "" : error.message;
   return { lease, reason: error.reason, message };
 }

@@ -4,11 +4,10 @@ import { tag, WireWriter } from "../../wire/writer.ts";
 import { payloadMessage, TaskAnswer, taskStates } from "./task-answers.ts";
 
 /**
- * The messages that carry taken tasks, `TakeResponse` and the `tasks` of `WorkResponse`, and
- * `PutResponse`, written straight from the engine's views. They are most of what a busy queue
- * sends, and protobuf-es takes several times as long to make a message of each task and then walk
- * it by reflection.
- * test/queue/handlers/task-codec.test.ts holds the bytes equal to those of protobuf-es.
+ * Encodes the messages that a busy queue sends most, straight from the engine's views:
+ * `TakeResponse`, the `tasks` of `WorkResponse`, and `PutResponse`. protobuf-es takes several times
+ * as long: it makes a message of each task and walks that by reflection.
+ * test/queue/handlers/task-codec.test.ts compares the bytes of the two.
  */
 
 /** Field numbers of usher.queue.v1.Task, as in task.proto. */
@@ -43,7 +42,7 @@ const writer = new WireWriter();
 /** The encoders by the methods that answer with these messages. */
 export const queueEncoders = { put: encodePut, take: encodeTake, work: encodeWork };
 
-/** A `PutResponse` with the task; undefined for one that knows only where the first one is. */
+/** A `PutResponse` with the task. Undefined for a duplicate whose first task is gone. */
 function encodePut(message: unknown): Uint8Array | undefined {
   const { task: put, duplicate } = message as { task?: unknown; duplicate?: unknown };
   if (!(put instanceof TaskAnswer)) return undefined;
@@ -56,7 +55,7 @@ function encodePut(message: unknown): Uint8Array | undefined {
   return writer.finish();
 }
 
-/** A `TakeResponse`; undefined for what is not made of answers of ours. */
+/** A `TakeResponse`. Undefined where its tasks are not of this process's own making. */
 function encodeTake(message: unknown): Uint8Array | undefined {
   const { tasks } = message as { tasks?: readonly unknown[] };
   if (!areAnswers(tasks)) return undefined;
@@ -65,7 +64,7 @@ function encodeTake(message: unknown): Uint8Array | undefined {
   return writer.finish();
 }
 
-/** A `WorkResponse` with tasks; undefined for another one. */
+/** A `WorkResponse` with tasks. Undefined for one without. */
 function encodeWork(response: unknown): Uint8Array | undefined {
   const { message } = response as { message?: { case?: string; value?: { tasks?: unknown[] } } };
   const tasks = message?.case === "tasks" ? message.value?.tasks : undefined;
@@ -82,7 +81,7 @@ function areAnswers(tasks: readonly unknown[] | undefined): tasks is readonly Ta
   return tasks?.every((each) => each instanceof TaskAnswer) ?? false;
 }
 
-/** Both messages have them as field 1. */
+/** Field 1 of both messages is the list of tasks. */
 function writeTasks(tasks: readonly TaskAnswer[]): void {
   for (const answer of tasks) {
     writer.varint(tasksField);

@@ -30,8 +30,8 @@ const kinds: Record<TubeKind, TubeKindMessage> = {
 };
 
 /**
- * The settings an operator may name in a mask: how each is read from a tube message (undefined:
- * not set), and where it goes.
+ * The settings that an operator may name in a mask. Each knows how to read itself from a tube
+ * message (undefined: not set) and which setting it becomes.
  */
 const settings = {
   capacity: {
@@ -85,7 +85,9 @@ export function newTube(tube: TubeMessage | undefined): NewTube {
   };
 }
 
-/** The settings to change: those of the mask, or where it is empty those that are set. */
+/**
+ * The settings to change: those that the mask names. An empty mask stands for those that are set.
+ */
 export function changedSettings(
   tube: TubeMessage,
   mask: FieldMask | undefined,

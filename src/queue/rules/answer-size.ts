@@ -1,11 +1,11 @@
 import type { TaskTable } from "../structures/task-table.ts";
 import type { ViewedTube } from "./task-view.ts";
 
-/** An answer stops growing at so many bytes of payload, ... */
+/** An answer stops growing at this many bytes of payload. */
 const MAX_PAYLOAD_BYTES = 3 * 2 ** 20;
-/** ... and at so many in all: gRPC clients refuse what has more than 4 MiB by default. */
+/** And at this many bytes in all: gRPC clients refuse more than 4 MiB by default. */
 const MAX_BYTES = 3.75 * 2 ** 20;
-/** What a task takes in an answer beside its payload and its texts, or somewhat more. */
+/** A task takes at most this much in an answer beside its payload and its texts. */
 const TASK_BYTES = 128;
 
 /** Counts what tasks with their payloads take in one answer. The first always has room. */

@@ -1,7 +1,9 @@
 import { emptyChanges, type QueueChanges, type QueueStore } from "../repository.ts";
 import type { Tube } from "./tube.ts";
 
-/** What waits for a commit. Both run synchronously, in the order of adding, failures in reverse. */
+/**
+ * Something that waits for a commit. Commits are told in the order of adding, failures in reverse.
+ */
 export interface Pending {
   committed(): void;
   /** Nothing of the commit was kept. */
@@ -9,20 +11,22 @@ export interface Pending {
 }
 
 interface CommitterEvents {
-  /** Nothing of a commit was kept, these tubes neither; those who waited for it are told next. */
+  /**
+   * The store kept nothing of a commit, and nothing of these tubes. Those who waited are told next.
+   */
   failed(tubes: Iterable<Tube>): void;
-  /** After each commit, when everything that waited for it has been told. */
+  /** Called after each commit, when everything that waited for it has been told. */
   afterwards(): void;
 }
 
 /**
- * Group commit: what comes while one commit is under way, or in the same turn of the event loop,
- * goes into the next, one transaction for all of it.
+ * Group commit. Changes that come in the same turn of the event loop, or while a commit is under
+ * way, go into the next commit together, as one transaction.
  */
 export class Committer {
   readonly #store: QueueStore;
   readonly #on: CommitterEvents;
-  /** What the next commit holds; add to it freely, and say so with `add`. */
+  /** What the next commit holds. Whoever adds to it must also call `add`. */
   changes: QueueChanges = emptyChanges();
   #tubes = new Set<Tube>();
   #pending: Pending[] = [];
@@ -33,12 +37,12 @@ export class Committer {
     this.#on = on;
   }
 
-  /** How many wait for a commit that has not begun. */
+  /** How many wait for the next commit. */
   get waiting(): number {
     return this.#pending.length;
   }
 
-  /** The next commit keeps the tube, as it is when that begins. */
+  /** The next commit keeps the tube as it is when that commit begins. */
   keepTube(tube: Tube): void {
     this.#tubes.add(tube);
   }
@@ -77,7 +81,7 @@ export class Committer {
         for (const each of pending) each.committed();
       } else {
         this.#on.failed(tubes);
-        // What came last is undone first: it may build on what came before.
+        // The last change is undone first: it may build on those before it.
         for (const each of pending.reverse()) each.failed(failure.error);
       }
       this.#on.afterwards();

@@ -19,18 +19,20 @@ export interface ConsumerOptions {
   /** How many tasks it may hold unsettled, at first. */
   readonly prefetch: number;
   readonly session: Session | undefined;
-  /** `bytes` is to be told to `read` when the tasks are on their way. */
+  /** Called with tasks for the worker. Pass `bytes` to `read` when they have been sent. */
   readonly deliver: (tasks: readonly TaskView[], bytes: number) => void;
-  /** A lease ended in another way than by what this consumer settled or gave back. */
+  /** A lease ended, and not because this consumer settled it or gave it back. */
   readonly leaseEnded?: ((lease: string) => void) | undefined;
-  /** It takes no more: a tube or its session is gone, the server stops, the store failed. */
+  /** The stream is over: a tube or its session is gone, the server stops, or the store failed. */
   readonly ended: (error: unknown) => void;
 }
 
-/** A worker that does not read gets no more tasks beyond so many bytes of payloads. */
+/** A worker that does not read gets no more tasks past this many bytes of payloads. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 
-/** The engine's end of a Work stream: takes from its tubes while it holds less than `prefetch`. */
+/**
+ * The engine's end of a Work stream. It takes from its tubes while it holds less than `prefetch`.
+ */
 export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly session: Session | undefined;
   readonly holder: LeaseHolder = this;
@@ -43,7 +45,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly #unsettled = new Set<Lease>();
   #prefetch: number;
   #unreadBytes = 0;
-  /** What ends leases right now is the consumer's own doing. */
+  /** True while the consumer itself ends leases. */
   #ending = false;
   #open = true;
   #over = false;
@@ -79,7 +81,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
       bytes += this.#parts.table.size[lease.slot] as number;
     }
     this.#unreadBytes += bytes;
-    // Behind the others, so that takers of one tube share it.
+    // It goes behind the others, so that the takers of a tube share it.
     this.#leaveLine(tube);
     if (this.wanted > 0) this.#joinLine(tube);
     else this.#leaveLines();
@@ -135,7 +137,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   settle(settlements: readonly Settlement[]): Promise<Failure[]> {
-    // The leases end before the promise is there.
+    // The leases have ended when the promise is returned.
     return this.#byItself(() => this.#settling.settleAll(settlements));
   }
 
@@ -161,9 +163,9 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   /**
-   * The stream is over. What did not reach the worker goes back as if never taken. The rest is
-   * released, unless a session keeps it; that the server stops is not the worker's failure, and
-   * then no attempt is used.
+   * Ends the stream. Tasks that did not reach the worker go back as if never taken. The others are
+   * released, unless a session keeps them. Where the server stops they go back without an attempt
+   * used: it is not the worker's failure.
    */
   close(undelivered: readonly Lease[]): void {
     this.#stop();
@@ -220,7 +222,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     for (const tube of this.#options.tubes) this.#leaveLine(tube);
   }
 
-  /** Payloads may have to be read, but the order of takes is the order of deliveries. */
+  /** Deliveries keep the order of takes, though payloads may have to be read first. */
   async #deliver(
     tube: Tube,
     leases: readonly Lease[],

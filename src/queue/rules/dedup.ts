@@ -3,7 +3,7 @@ import type { Deadlines } from "../structures/deadlines.ts";
 import type { Committer } from "./committer.ts";
 import type { DedupEntry, Tube } from "./tube.ts";
 
-/** Keys that refuse a second put: while their task is alive, and until their window is over. */
+/** Dedup keys. A key refuses a second put while its task is alive, and until its window is over. */
 export class Dedup {
   readonly #clock: Clock;
   readonly #committer: Committer;
@@ -51,8 +51,8 @@ export class Dedup {
   }
 
   /**
-   * Takes back what the store kept: a window that may be over, of a task that may be gone. What is
-   * over leaves the store with the next commit.
+   * Restores a key whose window the store kept. The window may be over and its task gone: then the
+   * key leaves the store with the next commit.
    */
   restore(tube: Tube, key: string, id: number, until: number): void {
     const known = tube.dedup.get(key);
@@ -79,7 +79,7 @@ export class Dedup {
     tube.dedup.delete(entry.key);
     if (tube.temporary || entry.until === 0) return;
     this.#dropFromStore(tube, entry);
-    // Should this commit fail, the next start finds the window over and drops the key.
+    // If this commit fails, the next start finds the window over and drops the key.
     this.#committer.add({ committed() {}, failed() {} });
   }
 

@@ -26,15 +26,15 @@ type EndingChange = Extract<Change, "ACKED" | "DELETED" | "EXPIRED">;
 export interface Step {
   readonly tube: Tube;
   readonly slot: number;
-  /** Makes the change seen. */
+  /** Makes the change visible. */
   commit(): void;
   /** The store did not take it: all is as before. Returns whether the task is still there. */
   undo(): boolean;
 }
 
 /**
- * How many tasks of a call about a whole tube go into one commit. The calls of others wait for as
- * long as that takes, and a database gives a transaction only so much time.
+ * A call about a whole tube puts at most this many tasks into one commit. Other calls wait while it
+ * runs, and a database limits the time of a transaction.
  */
 export const MOST_IN_ONE_COMMIT = 10_000;
 
@@ -47,8 +47,8 @@ export class DurableChanges {
   }
 
   /**
-   * Begins to remove a task; if it is leased, the lease is void from now on. Without a change
-   * to tell it counts as nothing and nobody who watches is told.
+   * Begins to remove a task. Its lease, if it has one, is void from now on. Without a `change` the
+   * removal is not counted and watchers are not told.
    */
   end(tube: Tube, slot: number, event: TaskEvent, change: EndingChange | undefined): Step {
     const parts = this.#parts;
@@ -69,7 +69,7 @@ export class DurableChanges {
     };
   }
 
-  /** Begins to give a task another state; if it is leased, the lease is void from now on. */
+  /** Begins to give a task another state. Its lease, if it has one, is void from now on. */
   move(
     tube: Tube,
     slot: number,
@@ -116,7 +116,9 @@ export class DurableChanges {
     };
   }
 
-  /** Resolves when all is durable and seen. Rejects with STORAGE_UNAVAILABLE: all is as before. */
+  /**
+   * Resolves when all is durable and visible. Rejects with STORAGE_UNAVAILABLE: all is as before.
+   */
   run(steps: readonly Step[]): Promise<void> {
     if (steps.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -153,7 +155,7 @@ export class DurableChanges {
     });
   }
 
-  /** Nobody waits for these: where the store does not take them they are due again soon. */
+  /** Runs steps for which nobody waits. Those that the store does not take are due again soon. */
   runInBackground(steps: readonly Step[]): void {
     if (steps.length === 0) return;
     const { committer, deadlines, clock } = this.#parts;

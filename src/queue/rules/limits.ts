@@ -2,13 +2,13 @@
 export interface QueueLimits {
   /** Of one task: payload and attributes together. */
   readonly maxTaskBytes: number;
-  /** Payloads kept in memory; the others are read back when they are taken. */
+  /** Payloads in memory, in bytes. The others are read back when they are taken. */
   readonly cacheBytes: number;
 }
 
 /** How long a lease lasts that has neither a ttr nor a session. */
 export const DEFAULT_LEASE_MS = 60_000;
-/** No time is set further away: 9999 is the last year that JSON's timestamps have. */
+/** No time is set later than this: JSON's timestamps end with the year 9999. */
 export const LATEST_MS = Date.UTC(9999, 0, 1);
-/** Tasks, leases and ids in one call. */
+/** The most tasks, leases or ids in one call. */
 export const MAX_BATCH = 10_000;

@@ -2,7 +2,7 @@ import { UsherError } from "../../base/errors.ts";
 import type { Payload } from "../repository.ts";
 import type { Features } from "./tube-kinds.ts";
 
-/** What a put asks for. What is undefined takes the tube's default. */
+/** A task that is put. What is undefined takes the tube's default. */
 export interface NewTask {
   readonly payload: Payload;
   /** Bytes that payload and attributes take in an answer. */

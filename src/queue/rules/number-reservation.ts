@@ -2,14 +2,14 @@ import type { Marks } from "../repository.ts";
 import type { Committer } from "./committer.ts";
 import type { Tube } from "./tube.ts";
 
-/** How many are reserved in the store at a time, ahead of their use. */
+/** This many numbers are reserved in the store at a time, ahead of their use. */
 const KEY_BLOCK = 65_536;
 const ID_BLOCK = 1_024;
 const FENCE_BLOCK = 2 ** 30;
 
 /**
- * Hands out numbers that are never used again, not even after a crash: the store knows a mark
- * beyond which none was used, and the commit that needs a higher mark writes it.
+ * Hands out numbers that are never used again, not even after a crash. The store keeps a mark
+ * beyond which no number was used. The commit that needs a higher mark writes it.
  */
 export class NumberReservation {
   readonly #committer: Committer;
@@ -57,7 +57,10 @@ export class NumberReservation {
     return fence;
   }
 
-  /** Puts a block of each into the next commit; again, where the last was not kept. */
+  /**
+   * Reserves a block of each with the next commit. Call it again where the last commit was not
+   * kept.
+   */
   reserve(): void {
     this.#reserved = {
       nextTube: this.#next.nextTube,
@@ -67,7 +70,7 @@ export class NumberReservation {
     this.#committer.changes.marks = this.#reserved;
   }
 
-  /** At a clean stop: puts into the next commit that what was reserved was not used. */
+  /** Gives back with the next commit what was reserved and not used. For a clean stop. */
   giveBack(tubes: Iterable<Tube>): void {
     this.#committer.changes.marks = { ...this.#next };
     for (const tube of tubes) {

@@ -41,8 +41,8 @@ export interface PutOutcome {
   /** Positions of tasks whose dedup key was taken; their ids are the first ones'. */
   readonly duplicates: number[];
   /**
-   * Of a put of one: the task as it was when that became durable, or, of a duplicate, the first as
-   * it is. Not there if that is gone.
+   * The task, where the put was of one: as it was when it became durable, or for a duplicate the
+   * first task as it is now. Undefined if that is gone.
    */
   readonly task?: TaskView;
 }
@@ -114,7 +114,7 @@ export class Putting {
         reject: (error) => {
           leave();
           reject(error);
-          // Those behind it may have room.
+          // The puts behind it may have room.
           this.#parts.serving.touch(tube);
         },
       };
@@ -141,7 +141,7 @@ export class Putting {
         for (const slot of slots) this.#takeBack(tube, slot, error);
         reject(error);
       };
-      // All or none: where a first turns out not to be kept, its duplicate's put is not either.
+      // All or none: where the first task of a key is not kept, the put of its duplicate fails too.
       const firstFailed = (error: unknown): void => {
         if (over) return;
         this.#withdraw(slots);
@@ -222,7 +222,7 @@ export class Putting {
     return slot;
   }
 
-  /** A task whose put is durable is there for others. */
+  /** Makes a task visible: its put is durable. */
   #appear(tube: Tube, slot: number, now: number): void {
     const parts = this.#parts;
     const { dedupKey, readyAt } = parts.table;
@@ -234,7 +234,7 @@ export class Putting {
     parts.places.announce(tube, slot, "PUT");
   }
 
-  /** With the task of a put of one, before anyone who waits is served. */
+  /** Adds the task of a put of one. Waiters are served after that. */
   #shown(tube: Tube, outcome: PutOutcome): PutOutcome {
     const slot = outcome.ids.length === 1 ? tube.index.find(outcome.ids[0] as number) : -1;
     return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#parts.table, tube, slot) };
@@ -248,7 +248,7 @@ export class Putting {
     if (key !== undefined) dedup.putFailed(tube, key, error);
   }
 
-  /** Takes tasks out of the next commit, which has not begun. */
+  /** Takes tasks out of the next commit, before that begins. */
   #withdraw(slots: readonly number[]): void {
     const { table, committer } = this.#parts;
     const keys = new Set(slots.map((slot) => table.key[slot]));

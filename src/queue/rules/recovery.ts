@@ -86,7 +86,7 @@ function recoverTask(parts: Parts, record: TaskRecord, now: number): void {
   parts.places.place(tube, slot);
 }
 
-/** Leases of a clean stop are held again; those that ended meanwhile end as leases do. */
+/** Leases of a clean stop are held again. Those whose time is over end as leases do. */
 async function recoverLeases(parts: Parts, sessions: Sessions): Promise<void> {
   const kept = await parts.store.loadLeases();
   for (const record of kept.sessions) sessions.restore(record);

@@ -4,8 +4,8 @@ import type { Tube } from "./tube.ts";
 import type { TubeDirectory } from "./tube-directory.ts";
 
 /**
- * The engine's turns: what is due happens, then those are served who wait at the tubes that have
- * got tasks or room by it.
+ * The engine's turns. First what is due happens. Then waiters are served at the tubes that have got
+ * tasks or room by it.
  */
 export class Serving {
   readonly #tubes: TubeDirectory;

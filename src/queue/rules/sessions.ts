@@ -18,7 +18,9 @@ interface Parts {
 
 export const DEFAULT_SESSION_TTL_MS = 60_000;
 
-/** A session with leases in other shards is asked for at its home this many times in its ttl. */
+/**
+ * A shard that holds leases of a session of another shard asks there this many times in the ttl.
+ */
 const ASKED_IN_TTL = 3;
 
 export class Sessions {
@@ -53,7 +55,7 @@ export class Sessions {
   /** Finds and renews a session. Throws SESSION_NOT_FOUND. */
   renew(id: string): Session {
     const session = this.get(id);
-    // The alarm stays where it is and finds the new time when it rings.
+    // The alarm is not moved: when it rings it sees the new time.
     session.expiresAt = this.#parts.clock.now() + session.ttlMs;
     return session;
   }
@@ -75,7 +77,10 @@ export class Sessions {
     else known.expiresAt = Math.max(known.expiresAt, record.expiresAt);
   }
 
-  /** Ends a session that is over at its home, and releases its leases. Answers whether it was here. */
+  /**
+   * Ends a session that is over in its own shard, and releases its leases. Returns whether it was
+   * known here.
+   */
   endForeign(id: string): boolean {
     const session = this.#sessions.get(id);
     if (session === undefined || this.#isOwn(id)) return false;

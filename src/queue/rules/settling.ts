@@ -23,7 +23,7 @@ interface Parts {
   readonly serving: Serving;
 }
 
-/** What a holder wants to become of its lease. */
+/** How a holder settles a lease. */
 export type Settlement =
   | { readonly kind: "ack"; readonly lease: string }
   | {
@@ -96,7 +96,7 @@ export class Settling {
     return this.#changes.runAndView(this.#begin(tube, lease, settlement));
   }
 
-  /** Leases that failed without a word of their holders. */
+  /** Ends leases that time or the end of a session has ended. It counts as a failure. */
   fail(leases: readonly Lease[], reason: string): void {
     this.#changes.runInBackground(
       leases.map((lease) => this.#fail(this.#parts.tubes.of(lease.slot), lease, undefined, reason)),
@@ -206,14 +206,14 @@ export class Settling {
     return (this.#parts.table.expiresAt[slot] as number) <= this.#parts.clock.now();
   }
 
-  /** Between half of what the back-off says and all of it, so that failures spread out. */
+  /** Between half of the back-off and all of it, so that retries spread out. */
   #backoff({ initialMs, maxMs, multiplier }: RetryBackoff, attempts: number): number {
     const whole = Math.min(maxMs, initialMs * multiplier ** Math.max(0, attempts - 1));
     return Math.ceil(whole * (0.5 + this.#random() / 2));
   }
 }
 
-/** A time that many milliseconds later; never stays never. */
+/** A time that many milliseconds later. Never (Infinity) stays never. */
 function later(time: number, byMs: number): number {
   return time === Infinity ? Infinity : Math.min(LATEST_MS, time + byMs);
 }

@@ -1,13 +1,15 @@
 import type { CacheBudget } from "../structures/payload-cache.ts";
 
-/** What an engine has from outside where it keeps one shard of the tubes among others. */
+/**
+ * What an engine needs from outside when it has one shard of the tubes, and other engines the rest.
+ */
 export interface ShardPart {
   /** Begins every lease token and every session id, so that they tell the shard. */
   readonly prefix: string;
   /** Shared by all the engines of this process. */
   readonly cache: CacheBudget;
   readonly sessions: SessionHomes;
-  /** False while another instance may have taken the shard over without a word to this one. */
+  /** False while another instance may have taken the shard over without this one knowing. */
   mayLease(): boolean;
 }
 

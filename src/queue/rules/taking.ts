@@ -32,7 +32,7 @@ interface Parts {
   readonly places: TaskPlaces;
 }
 
-/** More than this in one take would keep the process from everything else for too long. */
+/** One take ends at most this many expired tasks, so that other calls get their turn. */
 const MOST_EXPIRED_AT_ONCE = 5_000;
 
 export interface TakeOptions {
@@ -107,7 +107,7 @@ export class Taking {
       if (slot === -1) break;
       if ((table.expiresAt[slot] as number) <= now) {
         if (expired++ === MOST_EXPIRED_AT_ONCE) {
-          // The others have their turn first; who waits here is served after them.
+          // Other calls have their turn first. Those who wait here are served after them.
           this.#parts.deadlines.setAlarm(now, () => this.#parts.serving.touch(tube));
           break;
         }
@@ -120,7 +120,7 @@ export class Taking {
     return leases;
   }
 
-  /** What the holder of these leases is shown. Rejects with STORAGE_UNAVAILABLE. */
+  /** The tasks as the holder of these leases sees them. Rejects with STORAGE_UNAVAILABLE. */
   views(tube: Tube, leases: readonly Lease[]): TaskView[] | Promise<TaskView[]> {
     const slots = leases.map((lease) => lease.slot);
     const views = slots.map((slot) => leasedView(this.#parts.table, tube, slot));

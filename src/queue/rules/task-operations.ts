@@ -108,7 +108,7 @@ export class TaskOperations {
   /** Removes a task in whatever state. Rejects with TASK_NOT_FOUND. */
   async delete(tube: Tube, id: number): Promise<TaskView> {
     const slot = this.#find(tube, id);
-    // Another change of it is on its way and will be first; what it leaves is deleted.
+    // Another change of the task is on its way to the store. It comes first, and then the deletion.
     if (this.#parts.table.held[slot] === 1) {
       await this.#parts.committer.commit();
       return this.delete(tube, id);

@@ -26,7 +26,7 @@ export const transitions = {
 
 export type TaskEvent = keyof typeof transitions;
 
-/** The table again, as it is asked on the hot path: a bit set of targets by event and state. */
+/** The same table for the hot path: a bit set of targets by event and state. */
 const allowed = Object.fromEntries(
   Object.entries<Targets>(transitions).map(([event, byState]) => [
     event,

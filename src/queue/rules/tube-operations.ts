@@ -28,7 +28,7 @@ export interface NewTube {
   readonly name: string;
   readonly kind: TubeKind;
   readonly temporary: boolean;
-  /** What is not given has its default. */
+  /** Settings that are not given have their defaults. */
   readonly settings: Partial<TubeSettings>;
 }
 
@@ -159,7 +159,7 @@ export class TubeOperations {
     const tube = this.#parts.serving.tube(name);
     const before = tube.pausedUntil;
     this.#setPause(tube, until);
-    // What is told is the pause that was asked for, even if it is over by now.
+    // The answer shows the pause that was asked for, even if it is over by now.
     const view = viewOfTube(tube);
     try {
       await this.#save(tube);
@@ -188,7 +188,8 @@ export class TubeOperations {
         message: `${tube.counts[state.LEASED]} tasks of tube ${name} are leased`,
       });
     }
-    // From here on nobody finds the tube. What is on its way to the store goes when it is back.
+    // From here on nobody finds the tube. Tasks on their way to the store are removed when they are
+    // back.
     parts.tubes.byName.delete(name);
     try {
       for (let left = true; left; ) {
@@ -286,7 +287,7 @@ export class TubeOperations {
     return this.#parts.committer.commit();
   }
 
-  /** What makes, changes or ends a tube waits for what is under way with one of that name. */
+  /** Changes of tubes of one name happen one after the other. */
   async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
     for (let other = this.#underWay.get(name); other; other = this.#underWay.get(name)) {
       await other.catch(() => {});
@@ -307,8 +308,8 @@ function viewOfTube(tube: Tube): TubeView {
 }
 
 /**
- * Throws INVALID_PARAMS for a setting given that the kind lacks, or where one that it must have
- * is not among those that come of it.
+ * Throws INVALID_PARAMS for a given setting that the kind does not have, and where `outcome` lacks
+ * one that the kind must have.
  */
 function checkSettings(kind: TubeKind, given: Partial<TubeSettings>, outcome: TubeSettings): void {
   const { timed, limited } = features[kind];

@@ -12,7 +12,7 @@ import type { NewTask } from "./new-task.ts";
 import { type Features, features } from "./tube-kinds.ts";
 import type { Watcher } from "./watching.ts";
 
-/** One who waits for a tube's tasks; served first come first served. */
+/** Someone who waits for a tube's tasks. Takers are served first come, first served. */
 export interface Taker {
   /** At least 1 while it is among the tube's takers. */
   readonly wanted: number;
@@ -36,10 +36,10 @@ export interface WaitingPut {
 export interface DedupEntry {
   readonly key: string;
   readonly id: number;
-  /** When its window is over; it counts as long as the task is alive in any case. */
+  /** When its window is over. While the task is alive the key counts in any case. */
   readonly until: number;
   alarm: Alarm | undefined;
-  /** While its put is on its way: duplicates, to be told if it is not kept. */
+  /** Duplicates that came while its put was on its way. They are told if it is not kept. */
   followers: ((error: unknown) => void)[] | undefined;
 }
 
@@ -66,7 +66,7 @@ export class Tube {
   /** 0: not paused; Infinity: until resumed. */
   pausedUntil: number;
   pauseAlarm: Alarm | undefined;
-  /** Deleted: what still refers to it is answered TUBE_NOT_FOUND. */
+  /** True once it is deleted. Whoever still refers to it gets TUBE_NOT_FOUND. */
   gone = false;
 
   nextId: number;

@@ -16,7 +16,7 @@ export type Change =
   | "DELETED"
   | "TRUNCATED";
 
-/** Not set for TRUNCATED, which is about the whole tube. */
+/** One change of a tube's tasks. TRUNCATED is about the whole tube and has no task. */
 export interface TaskChanged {
   readonly change: Change;
   readonly task: TaskView | undefined;
@@ -24,12 +24,12 @@ export interface TaskChanged {
   readonly at: number;
 }
 
-/** What one watcher has not read yet is kept up to so many events; later ones are counted. */
+/** At most this many unread events are kept for a watcher. Later ones are only counted. */
 const MOST_UNREAD = 1_000;
-/** And up to so many bytes of payloads. */
+/** And at most this many bytes of unread payloads. */
 const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 
-/** One who watches a tube, at its own pace. */
+/** Someone who watches a tube and reads at their own pace. */
 export class Watcher {
   readonly includePayload: boolean;
   readonly #watchers: Set<Watcher>;
@@ -56,7 +56,7 @@ export class Watcher {
     this.#wake?.();
   }
 
-  /** It hears no more; the error, if there is one, is for whoever reads. */
+  /** Ends the watch. An error, if there is one, is thrown to the reader. */
   end(error?: UsherError): void {
     this.#end ??= { error };
     this.#watchers.delete(this);
@@ -64,8 +64,8 @@ export class Watcher {
   }
 
   /**
-   * What came since the last call, waiting for something. When that is all: undefined, or the
-   * error that it ended with.
+   * What came since the last call; waits until there is something. After the end: undefined, or the
+   * error that it ended with is thrown.
    */
   async next(): Promise<{ events: TaskChanged[]; missed: number } | undefined> {
     while (this.#unread.length === 0 && this.#end === undefined) {

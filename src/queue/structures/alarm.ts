@@ -1,4 +1,4 @@
-/** Something that is due once at a time: a waiter's, a session's, a pause's. */
+/** A time at which something happens once: the end of a wait, of a session, of a pause. */
 export interface Alarm {
   readonly due: number;
   readonly ring: () => void;

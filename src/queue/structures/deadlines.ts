@@ -3,22 +3,22 @@ import type { Alarm } from "./alarm.ts";
 import { Heap } from "./heap.ts";
 import type { TaskTable } from "./task-table.ts";
 
-/** More than this at once would keep the process from everything else for too long. */
+/** One turn handles at most this many, so that other work gets its turn. */
 export const MOST_AT_ONCE = 5_000;
-/** How long what is due waits where the store has enough to do; in milliseconds. */
+/** Due tasks wait this long while the store is busy; milliseconds. */
 const HELD_BACK_MS = 10;
 
 interface DeadlineEvents {
   taskDue(slot: number): void;
   /** The clock's timer has let things happen. */
   afterwards(): void;
-  /** The store has so much to do that tasks which are due are to wait: each is one more change. */
+  /** Whether the store is so busy that due tasks should wait: each is one more change for it. */
   isBehind(): boolean;
 }
 
 /**
- * All that is due some time, in order of time, over one timer of the clock: tasks by their slots,
- * everything else by alarms. Setting and clearing are O(log n).
+ * Everything that is due at some time, in order of time, on one timer. Tasks are known by their
+ * slots, everything else by alarms. Setting and clearing are O(log n).
  */
 export class Deadlines {
   readonly #table: TaskTable;

@@ -39,12 +39,12 @@ export interface LeaseHolder {
 }
 
 /**
- * The leases that are held, by their fences, which their tokens begin with: a number is found
+ * The leases that are held, found by fence. A token begins with its fence, and a number is found
  * faster than a text.
  */
 export class Leases {
   readonly #byFence = new Map<number, Lease>();
-  /** Where in a token its fence begins. */
+  /** The place in a token where its fence begins. */
   readonly #at: number;
 
   /** The prefix is that of every token. */
@@ -73,7 +73,7 @@ export class Leases {
 const DOT = 46;
 const COLON = 58;
 
-/** The number before the dot, in base 36; of any other text, any number. */
+/** The number before the dot, in base 36. For a text of another form it is some number. */
 function fenceIn(token: string, from: number): number {
   let fence = 0;
   for (let at = from; at < token.length; at++) {
@@ -88,7 +88,10 @@ function fenceIn(token: string, from: number): number {
 const POOL_BYTES = 12 * 1024;
 const TOKEN_BYTES = 12;
 
-/** Makes lease tokens: the shard's prefix, the fence, so that no two are alike, and 96 random bits, so that none can be guessed. */
+/**
+ * Makes lease tokens: the shard's prefix, the fence, and 96 random bits. The fence makes each
+ * unique, the random bits make it impossible to guess.
+ */
 export class LeaseTokens {
   readonly #pool = Buffer.allocUnsafe(POOL_BYTES);
   readonly #prefix: string;

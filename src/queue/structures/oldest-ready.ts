@@ -3,18 +3,18 @@ import type { TaskIndex } from "./task-index.ts";
 import { state } from "./task-state.ts";
 import type { TaskTable } from "./task-table.ts";
 
-/** Below so many entries nothing is started over. */
+/** With fewer noted ids than this the cursor is never started over. */
 const FEW = 1_024;
 
 /**
- * Answers which ready task of a tube was put first, without a cost for those who put and take.
- * A cursor moves over the tasks in put order when somebody asks; what becomes ready again behind
- * it is noted. Each task is passed once, so asking is cheap on average however many there are.
+ * Finds the ready task of a tube that was put first, at no cost for puts and takes. A cursor moves
+ * over the tasks in put order when somebody asks. Tasks that become ready again behind the cursor
+ * are noted. Each task is passed once, so asking is cheap on average.
  */
 export class OldestReady {
   readonly #index: TaskIndex;
   readonly #table: TaskTable;
-  /** Every ready task has an id of at least this, or is noted. */
+  /** Every ready task has at least this id, or is noted. */
   #cursor = 0;
   #noted = new Heap<number>({ before: (a, b) => a < b, moved: () => {} });
 

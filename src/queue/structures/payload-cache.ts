@@ -1,15 +1,15 @@
 import type { Payload } from "../repository.ts";
 import type { TaskTable } from "./task-table.ts";
 
-/** What a payload in memory takes beside its bytes, roughly. */
+/** About how much a payload takes in memory beside its bytes. */
 const OVERHEAD_BYTES = 96;
 
-/** Of a tube the cache knows this alone. */
+/** All that the cache needs to know of a tube. */
 interface MaybeTemporary {
   readonly temporary: boolean;
 }
 
-/** How many bytes of payloads may be in memory, of all the engines that share it. */
+/** How many bytes of payloads may be in memory, for all engines that share the budget. */
 export class CacheBudget {
   #left: number;
 
@@ -30,9 +30,9 @@ export class CacheBudget {
 }
 
 /**
- * Payloads in memory, up to a limit. When it is full what comes later stays in the store only:
- * the oldest tasks are the next to be taken. Payloads of temporary tubes are always here, and do
- * not count.
+ * Payloads in memory, up to a limit. When it is full, later payloads stay in the store alone: the
+ * oldest tasks are the next to be taken. Payloads of temporary tubes are always here and do not
+ * count.
  */
 export class PayloadCache {
   readonly #table: TaskTable;
@@ -63,7 +63,7 @@ export class PayloadCache {
     this.#budget.giveBack(cost);
   }
 
-  /** The engine is over: what it kept is free for others. */
+  /** Frees the budget that the engine used: it is over. */
   close(): void {
     this.#closed = true;
     this.#budget.giveBack(this.#bytes);

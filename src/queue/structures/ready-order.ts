@@ -8,7 +8,7 @@ interface Group {
   /** Tasks of the group in whatever state; the group is forgotten with the last. */
   members: number;
   busy: boolean;
-  /** The task that stands for the group among the takers' choices; -1: none. */
+  /** The group's task that can be taken next; -1: none. */
   offered: number;
   /** The group's other ready tasks. */
   waiting: Heap<number> | undefined;

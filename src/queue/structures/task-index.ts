@@ -1,9 +1,9 @@
 const INITIAL = 16;
 
 /**
- * A tube's tasks in the order of their ids. Ids only grow, so adding is an append, and finding
- * one is a binary search. A removed task leaves a hole; holes at the head are skipped at once,
- * the others when they are more than the tasks. 12 bytes a task.
+ * A tube's tasks in the order of their ids. Ids only grow, so adding is an append, and finding is a
+ * binary search. A removed task leaves a hole. Holes at the head are skipped at once, the others
+ * are closed when they outnumber the tasks. A task takes 12 bytes.
  */
 export class TaskIndex {
   #ids = new Float64Array(INITIAL);
@@ -55,7 +55,7 @@ export class TaskIndex {
 
   /** The first place at or behind the head whose id is not smaller. */
   #lowerBound(id: number): number {
-    // The head is what queues ask for most.
+    // Queues ask for the head most often.
     if (this.#head < this.#end && (this.#ids[this.#head] as number) >= id) return this.#head;
     let low = this.#head;
     let high = this.#end;
@@ -67,7 +67,7 @@ export class TaskIndex {
     return low;
   }
 
-  /** Closes the holes if that frees half of the room, else takes more. */
+  /** Closes the holes if that frees half of the room, else grows. */
   #makeRoom(): void {
     const mostlyHoles = this.#size <= this.#ids.length / 2;
     const length = mostlyHoles

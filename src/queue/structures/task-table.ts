@@ -4,8 +4,9 @@ import type { Lease } from "./leases.ts";
 const INITIAL = 1024;
 
 /**
- * Every task in memory, a slot each, a column for each fact: about 90 bytes a task where objects
- * would take more than 400. Slots are used again; a slot number means nothing outside the engine.
+ * Every task in memory: a slot for each task, a column for each fact. A task takes about 90 bytes,
+ * where an object would take more than 400. Slots are used again, so a slot number means nothing
+ * outside the engine.
  */
 export class TaskTable {
   key = new Float64Array(INITIAL);
@@ -38,7 +39,7 @@ export class TaskTable {
   readonly #free: number[] = [];
   #end = 0;
 
-  /** A slot whose columns hold what the last task left, except place, duePlace, held: 0. */
+  /** A free slot. Its columns hold what the last task left; place, duePlace and held are 0. */
   allocate(): number {
     const slot = this.#free.pop();
     if (slot !== undefined) return slot;
