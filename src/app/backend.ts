@@ -16,13 +16,13 @@ export interface Backend extends AsyncDisposable {
   readonly repository: AuthRepository;
   readonly keys: KeyStore;
   readonly queue: ServiceImpl<typeof QueueService>;
-  /** For other instances; not where there can be none. */
+  /** For other instances. Undefined where there can be none. */
   readonly cluster?: ServiceImpl<typeof ClusterService>;
   /** The queues, for the mail of this service itself. */
   readonly tubes: MailTubes;
   /** Throws, or rejects, when the database does not answer. */
   probe(): void | Promise<void>;
-  /** The server listens: from here on the queues serve. */
+  /** Call it when the server listens. From then on the queues serve. */
   start(grpcAddress: string): Promise<void>;
   /** Answers those who wait, and ends the streams. */
   drain(): void;

@@ -65,11 +65,11 @@ export async function openClustered(
     },
     async start(grpcAddress) {
       await cluster.start(config.cluster.advertise ?? reachable(grpcAddress));
-      // A move that began meanwhile has seen this instance and given up, or is seen here.
+      // A move that began meanwhile has either seen this instance and given up, or is seen here.
       await refuseUnfinishedMove(database.db);
     },
     drain() {
-      // The others are to have the shards soon, whatever calls still run here.
+      // The others shall have the shards soon, even while calls still run here.
       cluster.drain();
       void stop();
     },
@@ -77,7 +77,9 @@ export async function openClustered(
   };
 }
 
-/** What listens on every address is reached by the name of the machine. */
+/**
+ * The address for other instances. A listener on every address is reached by the machine's name.
+ */
 function reachable(address: string): string {
   const port = address.slice(address.lastIndexOf(":") + 1);
   return /^(0\.0\.0\.0|\[::\]):/.test(address) ? `${hostname()}:${port}` : address;

@@ -29,12 +29,12 @@ export interface MailTubes {
   put(tube: string, tasks: readonly NewTask[], options: PutOptions): Promise<unknown>;
 }
 
-/** Mail waits for its tube, which can be made when the queues serve. */
+/** A mail queue that waits for its tube. The tube can only be made when the queues serve. */
 export class DeferredMailQueue implements MailQueue {
   readonly #opened = Promise.withResolvers<MailQueue>();
 
   constructor() {
-    // Who puts mail hears of it.
+    // Those who put mail are told of the failure.
     this.#opened.promise.catch(() => {});
   }
 

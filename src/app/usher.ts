@@ -31,7 +31,7 @@ export async function startUsher(
   config: Config,
   { log, clock }: { log: Log; clock: Clock },
 ): Promise<RunningUsher> {
-  // What is open, closed in the opposite order: at a stop, or where the start does not succeed.
+  // Whatever is open is closed in the opposite order: at a stop, or if the start fails.
   await using starting = new AsyncDisposableStack();
   const backend = starting.use(await openBackend(config, { log, clock }));
   const { repository, keys } = backend;
@@ -80,12 +80,15 @@ export async function startUsher(
 async function openBackend(config: Config, parts: BackendParts): Promise<Backend> {
   const { storage } = config;
   if (storage.kind === "sqlite") return openEmbedded(storage, config, parts);
-  // MongoDB's driver takes 20 MiB and a tenth of a second: from those alone who use it.
+  // MongoDB's driver takes 20 MiB and a tenth of a second. Only those who use it load it.
   const { openClustered } = await import("./clustered.ts");
   return openClustered(storage, config, parts);
 }
 
-/** A copy may be kept for as long as a new key is listed ahead of its use, and less. */
+/**
+ * How long a copy may be kept. It is less than the time for which a new key is listed before its
+ * use.
+ */
 const KEYS_MAX_AGE_S = 300;
 
 /** The keys that prove access tokens, for services that check them by themselves. */

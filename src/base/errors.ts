@@ -1,7 +1,7 @@
 /**
- * Every reason for which Usher refuses a call, named once. The wire maps each to a status in
- * `server/error-status.ts`; storages turn their drivers' errors into these; what is not one of these
- * reaches a caller as INTERNAL and nothing more.
+ * Every reason for which Usher refuses a call, named once. `server/error-status.ts` maps each to a
+ * status. Storages turn their drivers' errors into these. Any other error reaches a caller as
+ * INTERNAL, without its message.
  */
 export const reasons = {
   // Any call

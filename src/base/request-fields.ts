@@ -5,7 +5,7 @@ import { invalid } from "./errors.ts";
  * as the proto names it, and throws INVALID_PARAMS naming it.
  */
 
-/** A length of time as messages have it. */
+/** google.protobuf.Duration. */
 interface Duration {
   readonly seconds: bigint;
   readonly nanos: number;
@@ -46,19 +46,19 @@ export function pageSize(field: string, value: number): number {
   return value === 0 ? DEFAULT_PAGE_SIZE : value;
 }
 
-/** Where a page goes on, as an opaque token; `after` is what the last page ended with. */
+/** The opaque token of the next page. `after` is the last entry of this one. */
 export function pageToken(after: string | number): string {
   return Buffer.from(JSON.stringify(after)).toString("base64url");
 }
 
-/** What the token was made from; undefined for an empty one. */
+/** The last entry of the page before, from its token; undefined for an empty token. */
 export function pageStart(field: string, token: string): string | number | undefined {
   if (token === "") return undefined;
   try {
     const after: unknown = JSON.parse(Buffer.from(token, "base64url").toString());
     if (typeof after === "string" || Number.isSafeInteger(after)) return after as string | number;
   } catch {
-    // Not a token of ours, as below.
+    // It is no token of Usher's, as below.
   }
   throw invalid(field, "is not a token that a page has returned");
 }

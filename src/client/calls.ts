@@ -44,7 +44,7 @@ export type Calls<Service extends DescService> = {
     : never;
 };
 
-/** For every unary RPC, whether the client may repeat a call of which it cannot tell the end. */
+/** For every unary RPC, whether the client may repeat a call whose answer was lost. */
 export type Retries<Service extends DescService> = {
   readonly [Name in keyof UnaryMethods<Service>]: UnaryMethods<Service>[Name] extends Method<
     infer Input,

@@ -34,7 +34,7 @@ export type ClientReason =
   /** The client, producer or worker was closed: nothing was done. */
   | "CLOSED";
 
-/** What every call of this library fails with. */
+/** The error of every call of this library. */
 export class UsherClientError extends Error {
   /** The gRPC status. */
   readonly code: StatusCode;
@@ -102,7 +102,7 @@ const codes: Readonly<Record<string, StatusCode>> = {
   SHARD_UNAVAILABLE: "UNAVAILABLE",
 };
 
-/** What was refused inside of an answer: one batch, one lease. */
+/** The error of one refused batch or lease inside an answer. */
 export function refusal({ reason, message }: { reason: string; message: string }) {
   return new UsherClientError(codes[reason] ?? "UNKNOWN", reason, message || reason);
 }
@@ -114,7 +114,7 @@ export function invalid(field: string, description: string): UsherClientError {
   });
 }
 
-/** The same, with a part of a millisecond as one. Throws INVALID_PARAMS below 0 and beyond 2^53. */
+/** A duration in whole milliseconds, rounded up. Throws INVALID_PARAMS below 0 and beyond 2^53. */
 export function wholeMs(field: string, ms: number): number {
   if (ms >= 0 && ms <= Number.MAX_SAFE_INTEGER) return Math.ceil(ms);
   throw invalid(field, "must be a number of milliseconds, 0 or more");
@@ -151,7 +151,7 @@ function detailsOf(bytes: Uint8Array) {
   try {
     return fromBinary(StatusSchema, bytes).details;
   } catch {
-    // Something between here and the server made them up; the status itself still holds.
+    // Something between here and the server has made up these details. The status still holds.
     return [];
   }
 }

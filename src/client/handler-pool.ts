@@ -23,18 +23,18 @@ export interface HandlerPoolOptions {
   readonly busySince: () => number | undefined;
 }
 
-/** How long handlers may be started one after the other before the process looks around. */
+/** How long handlers may be started in a row before other work gets its turn. */
 const LONGEST_TURN_MS = 10;
-/** So many entries at the front of the queue are cut off at once. */
+/** Started entries at the front of the queue are cut off when there are this many. */
 const SPENT_ENTRIES = 1_000;
 /** The server takes 4,096 bytes; in UTF-16 units, of which each may be three. */
 const LONGEST_REASON = 1_300;
 
-/** Runs handlers, so many at once, and keeps what has to wait for its turn, in order. */
+/** Runs up to `concurrency` handlers at once. The other tasks wait for their turn, in order. */
 export class HandlerPool {
   readonly #options: HandlerPoolOptions;
   readonly #running = new Set<LeasedTask>();
-  /** From `#next` on. */
+  /** The tasks that wait, from `#next` on. */
   #waiting: LeasedTask[] = [];
   #next = 0;
   #starting = false;
@@ -53,7 +53,7 @@ export class HandlerPool {
     this.#waiting.push(held);
   }
 
-  /** Starts what may start. */
+  /** Starts as many handlers as may run. */
   resume(): void {
     if (this.#starting) return;
     this.#starting = true;
@@ -70,7 +70,7 @@ export class HandlerPool {
     this.#starting = false;
   }
 
-  /** Removes and returns what waits for its turn. */
+  /** Removes and returns the tasks that wait for their turn. */
   removeWaiting(): LeasedTask[] {
     const waiting = this.#waiting.slice(this.#next).filter(({ isLost }) => !isLost);
     this.#waiting = [];

@@ -44,7 +44,7 @@ export class LeaseKeeper {
     this.#held.delete(held);
   }
 
-  /** Removes and returns all. */
+  /** Removes and returns all tasks. */
   clear(): LeasedTask[] {
     const all = [...this.#held];
     this.#held.clear();

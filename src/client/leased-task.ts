@@ -31,7 +31,7 @@ export class LeasedTask implements HandlerContext {
   readonly endless: boolean;
   /** When the lease ends, by this machine's clock, counted from the task's arrival. */
   leaseEndsAt: number;
-  /** Whether its end is decided, and on its way or answered. */
+  /** Whether its settlement is on its way, or answered. */
   isSettled = false;
   /** Whether an extension of the lease is under way. */
   touching = false;
@@ -52,7 +52,7 @@ export class LeasedTask implements HandlerContext {
     this.#touch = touch;
   }
 
-  /** Made when it is asked for: most handlers do not, and it is dear. */
+  /** It is made when it is asked for. Most handlers do not ask, and it is expensive. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController();
@@ -73,7 +73,7 @@ export class LeasedTask implements HandlerContext {
     return this.#lost !== undefined;
   }
 
-  /** The lease is gone; a handler that runs is told. */
+  /** Notes that the lease is gone, and tells a running handler. */
   lose(why: UsherClientError): void {
     this.#lost ??= why;
     this.#abort?.abort(this.#lost);

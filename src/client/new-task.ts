@@ -24,9 +24,11 @@ export interface NewTask {
   readonly dedupKey?: string | undefined;
 }
 
-/** What a task takes in a message besides its payload, attributes and names. */
+/** The bytes that a task takes in a message besides its payload, attributes and names. */
 const OVERHEAD_BYTES = 48;
-/** Of a message, as servers accept it by default: a larger one would break the stream for all. */
+/**
+ * The largest message that servers accept by default. A larger one would break the stream for all.
+ */
 const MOST_BYTES = 16 * 1024 ** 2 - 1024;
 
 /**

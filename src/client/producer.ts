@@ -40,7 +40,7 @@ export interface ProducerOptions {
 const WINDOW = 4;
 /** How often puts that were not sent are looked at. */
 const SWEEP_MS = 500;
-/** A refusal of a batch that may be the fault of one task, or of their number. */
+/** Reasons for refusing a batch that may be the fault of one task, or of the number of tasks. */
 const SPLITTABLE = new Set(["INVALID_PARAMS", "PAYLOAD_TOO_LARGE", "TUBE_FULL"]);
 
 type Request = typeof ProduceRequestSchema;
@@ -64,11 +64,11 @@ export class Producer implements AsyncDisposable {
   readonly #maxPendingBytes: number;
   readonly #lanes: PutLanes;
   readonly #underWay = new Map<bigint, Batch>();
-  /** How many of these may wait for room: they hold up their own tube, not the others. */
+  /** How many batches may wait for room. They hold up their own tube and not the others. */
   #waiting = 0;
   readonly #stop = new AbortController();
   #stream: OpenStream<Request> | undefined;
-  /** The end of the stream's keeping; undefined before the first put. */
+  /** Resolves when the stream is given up; undefined before the first put. */
   #kept: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
   #lastError: UsherClientError | undefined;
@@ -216,7 +216,8 @@ export class Producer implements AsyncDisposable {
       }
       this.#forget(puts);
     } else if (error.reason === "SHUTTING_DOWN") {
-      // None of them was put. The next stream is another server's, or this one's when it is back.
+      // None of them was put. The next stream goes to another server, or to this one when it is
+      // back.
       this.#lanes.putBack(tube, puts);
       this.#stream?.halfClose();
       this.#stream = undefined;
@@ -234,8 +235,8 @@ export class Producer implements AsyncDisposable {
   }
 
   /**
-   * There is no room for one: nor is there for those behind it that have waited as long. Each of
-   * them would only be told the same, one after the other; save that a duplicate needs no room.
+   * There is no room for this put, and none for those behind it that have waited as long. They fail
+   * together, and not one after the other. A duplicate needs no room and is tried.
    */
   #giveUpBehind(tube: string, error: UsherClientError): void {
     const since = Date.now() - this.#waitMs;
@@ -257,7 +258,10 @@ export class Producer implements AsyncDisposable {
     }
   }
 
-  /** Nobody knows whether a batch was put: what has a key may be put again, the rest is given up. */
+  /**
+   * It is unknown whether a batch was put. Tasks with a dedup key are put again, the others are
+   * given up.
+   */
   #putAgain({ tube, puts }: Pick<Batch, "tube" | "puts">, unanswered: UsherClientError): void {
     this.#lanes.putBack(
       tube,

@@ -1,7 +1,7 @@
 import type { NewTask } from "../../gen/usher/queue/v1/task_pb.ts";
 import type { UsherClientError } from "./errors.ts";
 
-/** What became of a put. */
+/** The outcome of a put. */
 export interface PutResult {
   /** The task's id, or with `duplicate` that of the first task with its dedup key. */
   readonly id: bigint;
@@ -47,10 +47,10 @@ class Lane {
   /** Puts that were not sent yet, from `first` on. */
   waiting: Put[] = [];
   first = 0;
-  /** What was sent and has to be sent again: goes before what waits, batch by batch. */
+  /** Batches that have to be sent again. They go before the puts that wait. */
   again: (readonly Put[])[] = [];
   underWay = 0;
-  /** Whether what is under way must not be overtaken: it is sent again, or waits for room. */
+  /** Whether the batches under way must not be overtaken: one is sent again, or waits for room. */
   alone = false;
 
   get isIdle(): boolean {
@@ -79,7 +79,7 @@ class Lane {
     }
     const puts = waiting.slice(first, end);
     this.first = end;
-    // Shifting one by one would move all that follows each time.
+    // Removing them one by one would move all that follow each time.
     if (end === waiting.length || end > 8 * rules.tasks) {
       this.waiting = waiting.slice(end);
       this.first = 0;
@@ -89,8 +89,8 @@ class Lane {
 }
 
 /**
- * The puts of a producer that are not sent, a lane for each tube: what one tube has to wait for
- * holds up no other, and tubes take turns.
+ * The unsent puts of a producer, a lane for each tube. A tube that has to wait holds up no other,
+ * and tubes take turns.
  */
 export class PutLanes {
   readonly #lanes = new Map<string, Lane>();
@@ -117,7 +117,7 @@ export class PutLanes {
     return undefined;
   }
 
-  /** A batch of `next` is not under way any more. */
+  /** Notes that a batch of `next` is not under way any more. */
   settled({ tube }: Batch): void {
     const lane = this.#lane(tube);
     lane.underWay--;
@@ -134,7 +134,7 @@ export class PutLanes {
     again.splice(at === -1 ? again.length : at, 0, puts);
   }
 
-  /** Removes and returns those that are so, of what is not under way. */
+  /** Removes and returns the puts for which `is` is true. Those under way stay. */
   remove(isSo: (put: Put) => boolean): Put[] {
     const removed: Put[] = [];
     const stays = (put: Put): boolean => {

@@ -4,12 +4,14 @@ import { backoffMs } from "./backoff.ts";
 import { UsherClientError } from "./errors.ts";
 import type { OpenStream, Transport } from "./transport.ts";
 
-/** A stream that lived so long was no failure, though nothing may have come on it. */
+/** A stream that lived this long was no failure, even if nothing came on it. */
 const GOOD_LIFE_MS = 10_000;
 
 /** One who keeps a stream open. */
 export interface StreamKeeper<Input extends DescMessage, Output extends DescMessage> {
-  /** What must be there before a stream can be opened. Rejects as the stream itself would fail. */
+  /**
+   * Prepares what the stream needs before it is opened. Rejects as the stream itself would fail.
+   */
   prepare?(): Promise<void>;
   opened(stream: OpenStream<Input>): void;
   received(message: MessageShape<Output>): void;
@@ -58,7 +60,7 @@ export async function keepStreamOpen<Input extends DescMessage, Output extends D
   }
 }
 
-/** Waits, and keeps the process from ending meanwhile: a connection in the making does not. */
+/** Waits, and keeps the process alive meanwhile: a connection that is being made does not. */
 async function awake(promise: Promise<void>): Promise<void> {
   const timer = setInterval(() => {}, 2 ** 30);
   try {

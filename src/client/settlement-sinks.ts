@@ -49,7 +49,7 @@ export class StreamSink implements SettleSink {
     this.#underWay.delete(sequence);
   }
 
-  /** No answer comes any more. */
+  /** Fails what has no answer: none will come. */
   broken(error: UsherClientError): void {
     this.#broken = error;
     for (const { reject } of this.#underWay.values()) reject(error);
@@ -82,7 +82,7 @@ export class CallsSink implements SettleSink {
     const { acks, releases, buries, touches } = toSettle(settlements);
     const calls: Promise<void>[] = [];
     if (acks.length > 0) calls.push(run(acks, queue.batchAck({ leases: acks })));
-    // BatchRelease has one delay and reason for all.
+    // BatchRelease has one delay and one reason for all its leases.
     const alike = Object.groupBy(releases, ({ delay, reason }) =>
       [delay?.seconds, delay?.nanos, reason].join(),
     );
@@ -125,7 +125,7 @@ function toSettle(settlements: readonly Settlement[]): Settle {
         message.buries.push(create(LeaseBurySchema, { lease, reason }));
         break;
       case "touch":
-        // Sent together, the touch would come after what ended the lease.
+        // Sent together, the touch could come after the settlement that ends the lease.
         if (held.isSettled) break;
         message.touches.push(create(LeaseTouchSchema, { lease, extend: durationFromMs(extendMs) }));
     }

@@ -1,7 +1,7 @@
 import type { UsherClientError } from "./errors.ts";
 import type { LeasedTask } from "./leased-task.ts";
 
-/** What shall become of a task. */
+/** How a task is settled. */
 export interface Settlement {
   readonly held: LeasedTask;
   readonly kind: "ack" | "release" | "bury" | "touch";
@@ -30,7 +30,7 @@ export interface SettlerOptions {
   /** Whether settlements without an answer are sent again to the next sink, or dropped. */
   readonly again: boolean;
   readonly failed: (settlement: Settlement, error: UsherClientError) => void;
-  /** Called after each time that what had gathered was sent. */
+  /** Called each time after gathered settlements were sent. */
   readonly flushed: () => void;
 }
 
@@ -40,14 +40,14 @@ const MOST_LEASES = 10_000;
 const WINDOW = 2;
 
 /**
- * Gathers settlements: what comes in one turn of the event loop, or while earlier ones are under
- * way, goes into one message.
+ * Gathers settlements. Those that come in one turn of the event loop, or while earlier ones are
+ * under way, go into one message.
  */
 export class Settler {
   readonly #options: SettlerOptions;
   #sink: SettleSink | undefined;
   #gathered: Settlement[] = [];
-  /** How many messages are under way to the sink of today. */
+  /** How many messages are under way to the present sink. */
   #underWay = 0;
   /** How many settlements are not answered, gathered or under way. */
   #open = 0;
@@ -63,7 +63,7 @@ export class Settler {
     return this.#open;
   }
 
-  /** When the oldest of what is to be sent at the end of this turn was added, as `performance.now`. */
+  /** When the oldest settlement of this turn was added, as `performance.now`. */
   get waitingSince(): number | undefined {
     return this.#flushSetAt;
   }
@@ -75,14 +75,14 @@ export class Settler {
     this.#flushSoon();
   }
 
-  /** From here on settlements go there; undefined: they gather. */
+  /** Sends settlements to this sink from now on. Undefined: they gather. */
   use(sink: SettleSink | undefined): void {
     this.#sink = sink;
     this.#underWay = 0;
     if (this.#gathered.length > 0) this.#flushSoon();
   }
 
-  /** Drops what was not sent. */
+  /** Drops the settlements that were not sent. */
   drop(error: UsherClientError): void {
     this.#drop(this.#gathered.splice(0), error);
   }
@@ -118,7 +118,7 @@ export class Settler {
     try {
       this.#answered(settlements, await sink.settle(settlements));
     } catch (error) {
-      // Sinks reject with nothing else.
+      // A sink rejects with nothing else.
       if (this.#options.again) {
         for (const each of settlements) this.#gathered.push({ ...each, repeated: true });
       } else {
@@ -133,7 +133,7 @@ export class Settler {
     settlements: readonly Settlement[],
     errors: ReadonlyMap<string, UsherClientError>,
   ): void {
-    // First, as what fails may be added again.
+    // This comes first, since failed settlements may be added again.
     this.#open -= settlements.length;
     for (const settlement of settlements) {
       const error = errors.size === 0 ? undefined : errors.get(settlement.held.lease);

@@ -52,7 +52,7 @@ export class Task {
     return this.#message.fence;
   }
 
-  /** 0 is first; 0 in tubes without priorities. */
+  /** 0 is taken first. In tubes without priorities it is 0. */
   get priority(): number {
     return this.#message.priority;
   }

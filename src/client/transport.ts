@@ -18,7 +18,9 @@ export interface OpenStream<Input extends DescMessage> {
   halfClose(): void;
   /** Gives the stream up. */
   cancel(): void;
-  /** Resolves when it is over, with what broke it; undefined: its end was wanted. */
+  /**
+   * Resolves when the stream is over, with the error that broke it. Undefined: it ended as wanted.
+   */
   readonly over: Promise<UsherClientError | undefined>;
 }
 
@@ -28,11 +30,14 @@ export interface CallLimits {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A connection that is asked this often whether it lives, while calls are under way. */
+/** While calls are under way a connection is asked this often whether it lives. */
 const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 10_000;
 const LONGEST_RECONNECT_MS = 2_000;
-/** What a server may send ahead of what was read; HTTP/2's own 64 KiB stops it at every turn. */
+/**
+ * What a server may send before it was read. HTTP/2's default of 64 KiB would stop it at every
+ * turn.
+ */
 const FLOW_CONTROL_WINDOW = 4 * 1024 * 1024;
 
 /** gRPC over one HTTP/2 connection, with generated messages and this library's errors. */
@@ -43,14 +48,14 @@ export class Transport {
   constructor(address: string) {
     this.#client = new Client(address, credentials.createInsecure(), {
       "grpc.enable_channelz": 0,
-      // A connection of its own: what one client does holds up no other.
+      // It has a connection of its own, so that clients do not hold each other up.
       "grpc.use_local_subchannel_pool": 1,
       "grpc.keepalive_time_ms": KEEPALIVE_TIME_MS,
       "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": LONGEST_RECONNECT_MS,
       "grpc-node.flow_control_window": FLOW_CONTROL_WINDOW,
-      // The server decides how large a task may be, and one that is there must be readable.
+      // The server decides how large a task may be, and the client must be able to read it.
       "grpc.max_receive_message_length": -1,
       "grpc.max_send_message_length": -1,
     });
@@ -107,7 +112,7 @@ export class Transport {
       throw fromServiceError(error as ServiceError);
     } finally {
       signal?.removeEventListener("abort", cancel);
-      // A reader that leaves early leaves the call open otherwise, and its late end unheard.
+      // Otherwise a reader that leaves early would leave the call open.
       call.on("error", () => {});
       cancel();
     }
@@ -158,7 +163,7 @@ export class Transport {
   }
 }
 
-/** Of a call that waits for a connection rather than fail, as long as its deadline allows. */
+/** Options of a call that waits for a connection until its deadline. */
 function patient(): Metadata {
   return new Metadata({ waitForReady: true });
 }
@@ -175,7 +180,7 @@ function encoder<Desc extends DescMessage>(desc: Desc) {
 }
 
 function decoder<Desc extends DescMessage>(desc: Desc) {
-  // Not as a Buffer: `bytes` fields are views of the message, and users are promised Uint8Array.
+  // It is no Buffer: `bytes` fields are views of the message, and users are promised Uint8Array.
   return (bytes: Buffer): MessageShape<Desc> =>
     fromBinary(desc, new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 }

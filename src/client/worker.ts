@@ -161,8 +161,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * A stream knows nothing of what is still held in the session from the one before it; that comes
-   * on top. One more prefetch is fine, but not one with every reconnect.
+   * A stream does not count tasks that the session still holds from the stream before it. One
+   * prefetch on top is fine, but not one with every reconnect.
    */
   #wanted(): number {
     const free = 2 * this.#prefetch - this.#leases.size;
@@ -229,7 +229,7 @@ export class Worker implements AsyncDisposable {
     if (kind === "touch") {
       if (error.reason === "LEASE_LOST") this.#lose(held, error);
     } else if (repeated && error.reason === "LEASE_LOST") {
-      // As a rule the first try came through; if not, the task comes again.
+      // Usually the first try came through. If not, the task comes again.
     } else if (delayMs !== undefined && error.reason === "INVALID_PARAMS") {
       // The tube's kind has no delays.
       this.#settler.add({ held, kind, reason });
@@ -257,7 +257,7 @@ export class Worker implements AsyncDisposable {
     try {
       await this.#askForMore(held, extendMs);
     } catch {
-      // What it means for the lease is dealt with where the failure is told.
+      // The code that is told of the failure deals with the lease.
     }
     held.touching = false;
   }
@@ -270,7 +270,7 @@ export class Worker implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    // In this order: what is given back must not be pushed to this stream again.
+    // The order matters: tasks that are given back must not come to this stream again.
     this.#stop.abort();
     this.#stream?.halfClose();
     this.#settler.use(new CallsSink(this.#queue));
@@ -281,24 +281,27 @@ export class Worker implements AsyncDisposable {
       await this.#pool.quiet(LAST_WORDS_MS);
     }
     await this.#settler.idle();
-    // What is not settled now goes back with the end of the stream or of the session.
+    // Tasks that are not settled by now go back with the end of the stream or of the session.
     this.#leases.clear();
     this.#stream?.cancel();
     await this.#kept;
-    // A session that is over already is as good as closed.
+    // A session that is over already needs no closing.
     if (this.#session !== "") {
       await this.#queue.closeSession({ session: this.#session }).catch(() => {});
     }
   }
 
   #giveBackWaiting(): void {
-    // They have not failed: no back-off.
+    // They have not failed, so they get no back-off.
     for (const held of this.#pool.removeWaiting()) {
       this.#settle({ held, kind: "release", delayMs: 0 });
     }
   }
 
-  /** Not from here: whatever the user's function throws must not leave this worker half done. */
+  /**
+   * It runs in a turn of its own: an error of the user's function must not stop the worker
+   * half-way.
+   */
   #report(error: Error, task?: Task): void {
     queueMicrotask(() => this.#options.onError(error, task));
   }

@@ -9,7 +9,7 @@ import { shardOfToken } from "./shards.ts";
 type Failure = MessageInitShape<typeof LeaseFailureSchema>;
 type BatchMethod = typeof QueueService.method.batchAck | typeof QueueService.method.batchRelease;
 
-/** What no shard has given out is looked for in this one, and lost there as in any other. */
+/** A lease that no shard has given out is looked up in this one. It is lost there as anywhere. */
 const SHARD_OF_NOTHING = 0;
 
 /** Entries by the shards of their leases, in their order. */
@@ -17,7 +17,7 @@ export function byShard<T>(entries: readonly T[], leaseOf: (entry: T) => string)
   return Map.groupBy(entries, (entry) => shardOfToken(leaseOf(entry)) ?? SHARD_OF_NOTHING);
 }
 
-/** Settles leases of any shards; answers what failed, in the order of the request. */
+/** Settles leases of any shards. Resolves with the failures, in the order of the request. */
 export async function settleByShards<Method extends BatchMethod>(
   router: Router,
   method: Method,

@@ -6,7 +6,7 @@ import type { SessionRouting } from "./session-routing.ts";
 import type { Router } from "./shard-router.ts";
 import { giveBackHere } from "./undo-take.ts";
 
-/** What other instances ask of this one, beside the calls that they forward. */
+/** ClusterService: what other instances ask of this one, beside the calls that they forward. */
 export function createClusterService(
   router: Router,
   sessions: SessionRouting,

@@ -24,11 +24,11 @@ export interface Cluster {
   readonly queue: ServiceImpl<typeof QueueService>;
   /** For the other instances. */
   readonly cluster: ServiceImpl<typeof ClusterService>;
-  /** For what this service itself puts. */
+  /** Calls of this service itself to its queues, such as its mail. */
   readonly tubes: InternalCalls;
-  /** Throws SHARD_UNAVAILABLE where the others may take this instance for dead. */
+  /** Throws SHARD_UNAVAILABLE while the others may count this instance as dead. */
   check(): void;
-  /** Joins the others, who reach this instance's gRPC listener at the address. */
+  /** Joins the others. They reach this instance's gRPC listener at the address. */
   start(address: string): Promise<void>;
   /** Answers those who wait for a shard, and ends their streams. */
   drain(): void;

@@ -14,7 +14,7 @@ import type { Owner } from "./membership.ts";
 import { type InstanceRecord, SHARDS } from "./registry.ts";
 import { isForwarded, isLost, isMoved, type Router } from "./shard-router.ts";
 
-/** The shards that a call about every tube is to be answered from, where it is forwarded. */
+/** A header of a forwarded call about every tube: the shards to answer from. */
 const OF_SHARDS = "usher-shards";
 
 type List = MessageInitShape<typeof ListTubesResponseSchema>;
@@ -35,7 +35,7 @@ export async function listTubes(
   const tubes = answers.flatMap((answer) => answer.tubes ?? []);
   tubes.sort((a, b) => ((a.name ?? "") < (b.name ?? "") ? -1 : 1));
   const page = tubes.slice(0, size);
-  // A shard that has more has filled the page by itself.
+  // A shard that has more tubes has filled the page alone.
   const more = tubes.length > size || answers.some(({ nextPageToken }) => nextPageToken);
   const last = page.at(-1)?.name;
   return { tubes: page, nextPageToken: more && last !== undefined ? pageToken(last) : "" };
@@ -68,7 +68,9 @@ interface Ways<Answer> {
   ): Promise<unknown>;
 }
 
-/** Asks each owner once, for all of its shards; again, where one of them has moved meanwhile. */
+/**
+ * Asks each owner once, for all of its shards. Shards that have moved meanwhile are asked again.
+ */
 async function askAll<Answer>(
   router: Router,
   context: HandlerContext,
@@ -89,7 +91,7 @@ async function askAll<Answer>(
       );
       return answers.flat();
     } catch (error) {
-      // These calls change nothing: they are made again, too, where an answer was lost.
+      // These calls change nothing, so a lost answer is asked for again.
       if (!isMoved(error) && !isLost(error)) throw error;
       if (tries === MOST_TRIES) throw new UsherError("SHARD_UNAVAILABLE", { cause: error });
     }

@@ -14,7 +14,7 @@ import { shardOfTube } from "./shards.ts";
 
 const { createTube, batchPut } = QueueService.method;
 
-/** A tube of the service's own. */
+/** A tube that Usher makes for itself. */
 export type InternalTube = Omit<NewTube, "settings"> & {
   readonly settings: Pick<TubeSettings, "retryBackoff" | "dedupWindowMs">;
 };

@@ -19,7 +19,10 @@ export interface LocalShard {
   readonly service: ServiceImpl<typeof QueueService>;
 }
 
-/** Makes the store of a shard at an epoch; `lost` is called once it is another instance's. */
+/**
+ * Makes the store of a shard at an epoch. `lost` is called when another instance has taken the
+ * shard.
+ */
 export type OpenStore = (shard: number, epoch: number, lost: () => void) => QueueStore;
 
 export interface LocalShardsParts {
@@ -34,11 +37,14 @@ export class LocalShards {
   readonly #parts: LocalShardsParts;
   readonly #cache: CacheBudget;
   readonly #open = new Map<number, LocalShard>();
-  /** Being opened or handed over: in the registry this instance's, but nobody is served. */
+  /**
+   * Shards that are being opened or handed over. The registry gives them to this instance, but
+   * nobody is served.
+   */
   readonly #moving = new Set<number>();
-  /** Where sessions of other shards are asked for. */
+  /** Finds sessions of other shards. */
   sessions: SessionHomes = { ask: async () => undefined, ended() {} };
-  /** Whether this instance knows that it is alive to the others. */
+  /** Whether this instance is sure that the others count it as alive. */
   mayServe: () => boolean = () => false;
   /** A shard was lost to another instance. */
   onLost: (shard: number) => void = () => {};
@@ -60,7 +66,7 @@ export class LocalShards {
     return [...this.#open.values()];
   }
 
-  /** It is open, or on its way to or from it. */
+  /** Whether the shard is open, being opened, or being handed over. */
   has(shard: number): boolean {
     return this.#open.has(shard) || this.#moving.has(shard);
   }
@@ -103,8 +109,8 @@ export class LocalShards {
   }
 
   /**
-   * Ends a shard in good order: commits are finished, leases and sessions kept, and `release` tells
-   * the others. Streams that it feeds end. Where that fails the shard is lost.
+   * Ends a shard in good order. Commits are finished, leases and sessions kept, its streams end,
+   * and `release` tells the others. A failure means that the shard is lost.
    */
   async handOver(shard: number, release: (epoch: number) => Promise<void>): Promise<void> {
     const local = this.#open.get(shard);
@@ -125,7 +131,7 @@ export class LocalShards {
     }
   }
 
-  /** Others have taken these over: nothing of them is served or written any more. */
+  /** Drops shards that others have taken over. Nothing of them is served or written any more. */
   lose(shards: Iterable<number>): void {
     for (const shard of shards) {
       const local = this.#open.get(shard);
@@ -133,7 +139,7 @@ export class LocalShards {
     }
   }
 
-  /** Leases may be given again, after a while in which they were not. */
+  /** Serves those who wait, after a time in which no leases were given. */
   resume(): void {
     for (const { engine } of this.#open.values()) engine.resume();
   }

@@ -9,19 +9,21 @@ import { claimsOf, handOversOf } from "./shard-placement.ts";
 const ROUND_MS = 500;
 /** The same while someone waits for a shard. */
 const HURRIED_ROUND_MS = 50;
-/** What a beat may take on its way is not counted as life. */
+/**
+ * The part of its life that an instance relies on. The rest is for a beat's way to the database.
+ */
 const LIFE_MARGIN = 0.9;
-/** A shard that its assigned instance does not claim is anyone's after this long. */
+/** After this long anyone may claim a shard that its assigned instance has not claimed. */
 const PATIENCE_MS = 3_000;
 /** How many shards are opened or handed over at a time. */
 const AT_ONCE = 16;
 
-/** Whom to ask for a shard: this instance, or another one. */
+/** The owner of a shard: this instance, or another one. */
 export type Owner = "here" | InstanceRecord;
 
 /**
- * This instance among the others: it beats, learns who lives and who owns what, claims shards that
- * nobody has, and hands over what is more than its share.
+ * This instance among the others. It beats, learns who lives and who owns what, claims shards that
+ * nobody has, and hands over those beyond its share.
  */
 export class Membership {
   readonly #registry: ShardRegistry;
@@ -29,9 +31,12 @@ export class Membership {
   readonly #log: Log;
   readonly #lifeMs: number;
   #address = "";
-  /** By performance.now(), which goes on while the process is stopped. */
+  /** On the clock of performance.now(), which goes on while the process is stopped. */
   #aliveUntil = 0;
-  /** Until then those who have not beaten may only have been cut off as this instance was. */
+  /**
+   * Until this time a silent instance counts as alive: it may have been cut off together with this
+   * one.
+   */
   #claimAfter = 0;
   #owners = new Map<number, InstanceRecord>();
   #others: readonly InstanceRecord[] = [];
@@ -41,11 +46,11 @@ export class Membership {
   #busy = false;
   #waiting = 0;
   #wakeRound: (() => void) | undefined;
-  /** Something asks for a round before the next pause. */
+  /** Set when the next round shall come without a pause. */
   #hurried = false;
   readonly #changed = new Set<() => void>();
   readonly #onDrain = new Set<(error: UsherError) => void>();
-  /** Told after each look who else lives. */
+  /** Called after each look with the other instances that live. */
   onOthers: (others: readonly InstanceRecord[]) => void = () => {};
   #failing = false;
   #stopping = false;
@@ -78,7 +83,7 @@ export class Membership {
     );
   }
 
-  /** Whether the others cannot have taken this instance for dead. */
+  /** Whether it is certain that the others count this instance as alive. */
   get isAlive(): boolean {
     return performance.now() < this.#aliveUntil;
   }
@@ -120,7 +125,7 @@ export class Membership {
     }
   }
 
-  /** What an owner answered shows that it is none any more. */
+  /** Forgets an owner whose answer shows that it owns the shard no more. */
   forget(shard: number, owner: InstanceRecord): void {
     if (this.#owners.get(shard) === owner) this.#owners.delete(shard);
     this.#hurry();
@@ -136,7 +141,9 @@ export class Membership {
     return () => this.#onDrain.delete(callback);
   }
 
-  /** What a promise gives; rejects with SHUTTING_DOWN where this instance begins to stop before. */
+  /**
+   * Resolves as the promise does. Rejects with SHUTTING_DOWN if this instance begins to stop first.
+   */
   async unlessDraining<T>(promise: Promise<T>): Promise<T> {
     const stopping = Promise.withResolvers<never>();
     const forget = this.onDrain(stopping.reject);
@@ -147,7 +154,7 @@ export class Membership {
     }
   }
 
-  /** Whoever waits for a shard is told that there will be none here. */
+  /** Those who wait for a shard are told that this instance stops. */
   drain(): void {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -211,7 +218,7 @@ export class Membership {
     const isFirst = this.#aliveUntil === 0;
     this.#aliveUntil = sentAt + this.#lifeMs * LIFE_MARGIN;
     if (!lapsed || isFirst) return;
-    // The database was away for all, or this instance was: the others have a life to come back in.
+    // The database was away for all, or for this instance. The others get one life to come back.
     this.#claimAfter = performance.now() + this.#lifeMs;
     this.#local.resume();
     this.#wakeAll();
@@ -229,7 +236,7 @@ export class Membership {
       const instance = living.get(owner);
       if (instance !== undefined && owner !== id) owners.set(shard, instance);
       const local = this.#local.get(shard);
-      // A look that was under way when the shard was claimed shows an epoch from before.
+      // A look that began before the claim shows the epoch from before it.
       if (local === undefined || epoch < local.epoch) continue;
       if (owner !== id || epoch > local.epoch) this.#local.lose([shard]);
     }
@@ -250,7 +257,10 @@ export class Membership {
     }
   }
 
-  /** Claims and hands over what the view shows to be this instance's to do. */
+  /**
+   * Claims the shards that the view gives to this instance, and hands over those that it takes
+   * away.
+   */
   #place(view: ClusterView): void {
     const { id } = this.#registry;
     const overdueBefore = performance.now() - PATIENCE_MS;
@@ -265,7 +275,8 @@ export class Membership {
       this.#local.all().flatMap(({ shard, engine }) => (engine.isKept ? [] : [shard])),
     );
     const handOvers = claims.length > 0 ? [] : handOversOf(view, id, kept);
-    // Shards that are this instance's, and that it does not have: an opening or a hand-over failed.
+    // Shards that the registry gives to this instance and that are not open: an opening or a
+    // hand-over failed.
     const stray = view.shards.filter(({ shard, owner }) => owner === id && !this.#local.has(shard));
     if (claims.length + handOvers.length + stray.length === 0) return;
     this.#busy = true;
@@ -312,7 +323,7 @@ export class Membership {
     this.#wakeRound = undefined;
   }
 
-  /** Resolves when who owns what may have changed, or after so long. */
+  /** Resolves when owners may have changed, or after this long. */
   #change(ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

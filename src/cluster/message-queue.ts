@@ -11,13 +11,13 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     this.#wake?.();
   }
 
-  /** Nothing more comes. */
+  /** Ends the stream after the messages that are in it. */
   end(): void {
     this.#over ??= "ended";
     this.#wake?.();
   }
 
-  /** The stream is given up: what was not read goes nowhere. */
+  /** Breaks the stream off. Messages that were not read are dropped. */
   break(): void {
     this.#over = "broken";
     this.#wake?.();

@@ -24,17 +24,17 @@ interface CallOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Of a gRPC message: whether it is compressed, and its length. */
+/** The prefix of a gRPC message: whether it is compressed, and its length. */
 const PREFIX_BYTES = 5;
-/** gRPC allows 8 digits. */
+/** The largest time-out of gRPC: 8 digits. */
 const MOST_MILLISECONDS = 99_999_999;
-/** The longest that a timer of Node's takes. */
+/** The longest time of a Node timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * One unary gRPC call over a connection that connect-node keeps. Its own client takes several times
- * as long for a call, which is most of what forwarding costs. Rejects with ConnectError: what the
- * other answered, or what happened to the connection.
+ * One unary gRPC call over a connection that connect-node keeps. Connect-node's own client takes
+ * several times as long, and that is most of the cost of forwarding. Rejects with ConnectError: the
+ * other instance's answer, or what happened to the connection.
  */
 export async function callPeer<Input extends DescMessage, Output extends DescMessage>(
   sessions: Http2SessionManager,
@@ -59,7 +59,7 @@ export async function callPeer<Input extends DescMessage, Output extends DescMes
   const answer = answerOf(stream, { timeoutMs, signal });
   stream.end(body);
   const bytes = await answer;
-  // Bytes that a connection has mixed up are no answer either.
+  // Bytes that do not decode are no answer.
   try {
     return fromBinary(method.output, unframed(bytes));
   } catch (cause) {
@@ -67,7 +67,7 @@ export async function callPeer<Input extends DescMessage, Output extends DescMes
   }
 }
 
-/** All that came, once the status is known to be good. */
+/** The whole answer, once its status is known to be good. */
 function answerOf(
   stream: ClientHttp2Stream,
   { timeoutMs, signal }: Pick<CallOptions, "timeoutMs" | "signal">,
@@ -78,7 +78,7 @@ function answerOf(
     let trailers: IncomingHttpHeaders | undefined;
     let failure: unknown;
     const giveUp = (reason: unknown): void => {
-      // Not at its close: the other may be stopped, and the end of the stream never get there.
+      // Do not wait for its close: the other side may be stopped, and the close would never come.
       reject(reason);
       stream.close(constants.NGHTTP2_CANCEL);
     };
@@ -105,7 +105,7 @@ function answerOf(
     stream.on("close", () => {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
-      // An answer that is whole counts, whatever happened to the connection after it.
+      // A whole answer counts, whatever happened to the connection after it.
       const status = (trailers ?? response)?.["grpc-status"];
       if (status === undefined) return reject(failure ?? brokenOff(stream, response));
       if (status === "0") return resolve(Buffer.concat(chunks));

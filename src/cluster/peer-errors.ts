@@ -7,7 +7,7 @@ import {
 } from "../../gen/google/rpc/error_details_pb.ts";
 import { type Reason, reasons, UsherError } from "../base/errors.ts";
 
-/** What another instance answered, as this one would have failed itself. */
+/** The error of another instance, as this one would have failed itself. */
 export function fromPeer(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   const shown = ConnectError.from(error);
@@ -21,7 +21,7 @@ export function fromPeer(error: unknown, signal: AbortSignal | undefined): unkno
       ...(retryDelay && { retryAfterMs: durationMs(retryDelay) }),
     });
   }
-  // A fault of the other's has the number of its line in the other's log.
+  // An internal error names its line in the other instance's log.
   if (brokenOff.has(shown.code) && !shown.metadata.has("x-request-id")) {
     return new UsherError("SHARD_UNAVAILABLE", {
       message: "the instance that has the tube did not answer; it may have done what was asked",
@@ -31,7 +31,7 @@ export function fromPeer(error: unknown, signal: AbortSignal | undefined): unkno
   return shown;
 }
 
-/** What Connect makes of connections that break, when no status has come. */
+/** The codes that Connect gives to connections that break before a status has come. */
 const brokenOff: ReadonlySet<Code> = new Set([
   Code.Unavailable,
   Code.Aborted,

@@ -13,7 +13,7 @@ import { callPeer } from "./peer-call.ts";
 import { fromPeer } from "./peer-errors.ts";
 import type { InstanceRecord } from "./registry.ts";
 
-/** On a call that another instance forwarded: it is not forwarded again. */
+/** The header of a call that another instance has forwarded. Such a call is not forwarded again. */
 export const FORWARDED = "usher-forwarded";
 
 /** How long a connection to another instance may take. */
@@ -39,8 +39,9 @@ export class Peers {
   readonly #peers = new Map<string, Peer>();
 
   /**
-   * Rejects with what the other answered: UsherError with its reason, NOT_OWNER too where it could
-   * not be reached at all; SHARD_UNAVAILABLE where it was asked and the connection broke.
+   * Rejects with the other instance's error, as UsherError with its reason. NOT_OWNER also stands
+   * for an instance that cannot be reached, SHARD_UNAVAILABLE for a connection that broke during
+   * the call.
    */
   async unary<Input extends DescMessage, Output extends DescMessage>(
     peer: InstanceRecord,
@@ -82,7 +83,7 @@ export class Peers {
     this.#peers.clear();
   }
 
-  /** Those that are gone need no connection. */
+  /** Closes connections to instances that are gone. */
   keepOnly(living: readonly InstanceRecord[]): void {
     const addresses = new Set(living.map(({ address }) => address));
     for (const [address, { sessions }] of this.#peers) {
@@ -129,14 +130,14 @@ export class Peers {
 
 function connect(address: string): Peer {
   const baseUrl = `http://${address}`;
-  // Without pings: an instance that is stopped is cut off when its life is over, and a ping without
-  // an answer ends in an error event that connect-node leaves to nobody.
+  // No pings. A stopped instance is cut off when its life is over. And connect-node leaves the
+  // error event of an unanswered ping unhandled.
   const settings = { initialWindowSize: STREAM_WINDOW };
   const sessions = new Http2SessionManager(baseUrl, {}, { settings });
   return { sessions, transport: createGrpcTransport({ baseUrl, sessionManager: sessions }) };
 }
 
-/** A host that does not answer at all is as far as one that refuses. */
+/** A host that does not answer counts like one that refuses. */
 async function connected(sessions: Http2SessionManager): Promise<string> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<"error">((resolve) => {

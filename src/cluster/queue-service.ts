@@ -31,7 +31,7 @@ export function createClusterQueueService(
       );
   }
 
-  /** A call about one lease. One that no shard has given out is as lost on any of them. */
+  /** A call about one lease. A lease that no shard has given out is lost on any of them. */
   function byLease<Method extends DescMethodUnary>(desc: Method) {
     return (request: MessageShape<Method["input"]>, context: HandlerContext) =>
       router.unary(
@@ -70,7 +70,7 @@ export function createClusterQueueService(
         if (leases.length > 0) context.values.set(onAnswerLost, () => giveBack(router, leases));
         return answer;
       } catch (error) {
-        // As at the stop of a service of one instance.
+        // The same answer as at the stop of a single instance.
         if (router.membership.isStopping && isShuttingDown(error)) return { tasks: [] };
         throw error;
       }
@@ -126,7 +126,7 @@ export function createClusterQueueService(
   };
 }
 
-/** A shard that is served here, if there is one: for what is of no shard. */
+/** A shard for calls that belong to none: one that is served here, if there is one. */
 function anyShard(router: Router): number {
   const local = router.local.all();
   return local[Math.floor(Math.random() * local.length)]?.shard ?? 0;

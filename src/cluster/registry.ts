@@ -14,13 +14,13 @@ export interface InstanceRecord {
   readonly address: string;
 }
 
-/** A shard that some instance has owned at some time; the others are not listed. */
+/** A shard that had an owner at some time. Shards that never had one are not listed. */
 export interface ShardRecord {
   readonly shard: number;
   readonly epoch: number;
   /** Empty: it was handed over and nobody has taken it yet. */
   readonly owner: string;
-  /** The instance that an owner has handed it to; empty: anyone's. */
+  /** The instance that the owner has handed it to. Empty: anyone may take it. */
   readonly heir: string;
 }
 
@@ -44,14 +44,14 @@ export interface ShardRegistry {
   /** Who lives and who owns what. */
   view(): Promise<ClusterView>;
   /**
-   * Takes shards that are at these epochs (0: never owned) and whose owner is dead or nobody.
-   * Each that is still so gets the next epoch; its owner before can commit nothing from then on,
-   * not even what it had begun: that is ended first, so that it holds nothing up. Resolves with
-   * the new epochs of those that were taken.
+   * Takes shards that are at these epochs (0: never owned) and whose owner is dead or nobody. Each
+   * that is still so gets the next epoch. From then on its earlier owner can commit nothing, not
+   * even a transaction that it had begun: that is ended first. Resolves with the new epochs of
+   * those that were taken.
    */
   claim(shards: readonly Pick<ShardRecord, "shard" | "epoch">[]): Promise<Map<number, number>>;
   /** Gives up a shard of this instance, for an heir or (empty) for anyone. */
   release(shard: number, epoch: number, heir: string): Promise<void>;
-  /** This instance is gone: nobody waits for its life to end. */
+  /** Removes this instance: nobody has to wait for its life to end. */
   leave(): Promise<void>;
 }

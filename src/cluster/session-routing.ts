@@ -8,7 +8,7 @@ import type { SessionHomes } from "../queue/rules/shard.ts";
 import { type Companion, isForwarded, type Router } from "./shard-router.ts";
 import { shardOfToken } from "./shards.ts";
 
-/** How long a session lasts after each renewal, and when it ends: told with a forwarded call. */
+/** A header of a forwarded call: how long the session lasts after a renewal, and when it ends. */
 const TTL = "usher-session-ttl-ms";
 const EXPIRES_AT = "usher-session-expires-at";
 
@@ -16,14 +16,15 @@ const EXPIRES_AT = "usher-session-expires-at";
 const ANSWER_MS = 2_000;
 
 /**
- * Sessions over all shards. A session lives in the shard that its id names, its home. A call about
- * a tube of another shard renews it there first and brings along how long it lasts; while leases
- * are held in that other shard, it asks at the home; when the session ends, the home tells everyone.
+ * Sessions over all shards. A session lives in the shard that its id names: its home. A call about
+ * a tube of another shard first renews the session at its home, and carries along when it ends.
+ * While the other shard holds leases of the session it asks at the home. When the session ends the
+ * home tells every instance.
  */
 export class SessionRouting implements SessionHomes {
   readonly #router: Router;
   readonly #log: Log;
-  /** Ends of sessions that have their home here, as long as someone is still to hear of them. */
+  /** Sessions that ended here and of which someone has not heard yet. */
   readonly #ending = new Map<string, Promise<void>>();
 
   constructor(router: Router, log: Log) {
@@ -31,7 +32,7 @@ export class SessionRouting implements SessionHomes {
     this.#log = log;
   }
 
-  /** What a call that names a session brings to a shard; undefined: it need bring nothing. */
+  /** What a call that names a session carries to a shard. Undefined: nothing. */
   async bring(
     session: string,
     shard: number,
@@ -39,7 +40,7 @@ export class SessionRouting implements SessionHomes {
   ): Promise<Companion | undefined> {
     const home = session === "" ? undefined : shardOfToken(session);
     if (home === undefined || home === shard) return undefined;
-    // Where it is over the shard itself says so, after what else may be wrong with the call.
+    // If the session is over the shard says so itself, after its other checks of the call.
     const record = isForwarded(context)
       ? broughtBy(session, context)
       : await this.#atHome(session, home, true);
@@ -63,8 +64,8 @@ export class SessionRouting implements SessionHomes {
   }
 
   /**
-   * Resolves when the leases of a session that has just ended here are released everywhere, or after
-   * a while where someone does not answer: who was not told asks by itself before long.
+   * Resolves when the leases of a session that has just ended here are released everywhere. It does
+   * not wait long for an instance that does not answer: that one asks by itself soon.
    */
   async endHasArrived(id: string): Promise<void> {
     await this.#ending.get(id);
@@ -81,12 +82,12 @@ export class SessionRouting implements SessionHomes {
     }
   }
 
-  /** Releases what a session that is over holds in shards of this instance. */
+  /** Releases the leases that an ended session holds in shards of this instance. */
   async endHere(id: string): Promise<void> {
     await Promise.all(this.#router.local.all().map(({ engine }) => engine.endForeignSession(id)));
   }
 
-  /** For another instance that asks: a session whose home is here. */
+  /** Answers another instance about a session whose home is here. */
   answer(id: string, renew: boolean): SessionRecord {
     const home = shardOfToken(id);
     const local = home === undefined ? undefined : this.#router.here(home);
@@ -119,7 +120,7 @@ export class SessionRouting implements SessionHomes {
   }
 }
 
-/** What the instance that forwarded the call has learned at the session's home. */
+/** Reads what the forwarding instance has learned at the session's home. */
 function broughtBy(id: string, { requestHeader }: HandlerContext): SessionRecord | undefined {
   const ttlMs = Number(requestHeader.get(TTL) ?? Number.NaN);
   const expiresAt = Number(requestHeader.get(EXPIRES_AT) ?? Number.NaN);

@@ -1,16 +1,16 @@
 import { type ClusterView, SHARDS, type ShardRecord } from "./registry.ts";
 
 /**
- * Who shall have which shard. Every instance works this out from the same view and does its own
- * part of it; where views differ for a moment, the registry lets one of two claims through.
+ * Which instance shall have which shard. Every instance works this out from the same view and does
+ * its own part. Where views differ for a moment, the registry lets only one of two claims through.
  */
 
 type Claim = Pick<ShardRecord, "shard" | "epoch">;
 
 /**
- * The shards without a living owner that are an instance's to claim: those handed to it, those that
- * come to it when all are dealt out to whoever has the fewest, and those that are overdue, because
- * whoever they were dealt to has not claimed them.
+ * The shards without a living owner that an instance shall claim. These are the shards handed to
+ * it, its part when the others are dealt out to those with the fewest, and overdue ones that nobody
+ * has claimed.
  */
 export function claimsOf(view: ClusterView, id: string, overdue: ReadonlySet<number>): Claim[] {
   const loads = loadsOf(view);
@@ -28,8 +28,8 @@ export function claimsOf(view: ClusterView, id: string, overdue: ReadonlySet<num
 }
 
 /**
- * What an instance hands over, and to whom, so that no two instances differ by more than one
- * shard. Shards in `kept` stay: they have tasks that only memory knows.
+ * Which shards an instance hands over, and to whom, so that no two instances differ by more than
+ * one shard. Shards in `kept` stay: some of their tasks are in memory alone.
  */
 export function handOversOf(
   view: ClusterView,
@@ -37,7 +37,7 @@ export function handOversOf(
   kept: ReadonlySet<number>,
 ): { shard: number; heir: string }[] {
   const loads = loadsOf(view);
-  // On their way already.
+  // These are being handed over already.
   for (const { owner, heir } of view.shards) if (owner === "") add(loads, heir);
   const own = view.shards.filter(({ owner }) => owner === id).map(({ shard }) => shard);
   const movable = own.filter((shard) => !kept.has(shard));
@@ -48,7 +48,7 @@ export function handOversOf(
     const difference = mine - (loads.get(heir) ?? 0);
     // Of several that have one too many, the first gives.
     if (difference < 2 || (mine <= fair && most(loads) !== id)) break;
-    // From both ends in turn, so that neither keeps a run of neighbours.
+    // It takes from both ends in turn, so that neither keeps a run of neighbours.
     const shard = handOvers.length % 2 === 0 ? movable.pop() : movable.shift();
     if (shard === undefined) break;
     handOvers.push({ shard, heir });

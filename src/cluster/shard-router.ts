@@ -15,12 +15,17 @@ import type { InstanceRecord } from "./registry.ts";
 
 /** How long a call without a deadline waits for a shard to have an owner. */
 const PATIENCE_MS = 15_000;
-/** Of its deadline, so that the caller is told UNAVAILABLE rather than nothing. */
+/**
+ * A call stops this long before its deadline, so that the caller gets UNAVAILABLE and not a
+ * time-out.
+ */
 const PART_OF_DEADLINE = 0.9;
-/** Between two tries at an owner that does not take the call. */
+/** The pause between two tries at an owner that does not take the call. */
 const PAUSE_MS = 20;
 
-/** Calls that may be carried out twice: those that look, and a take, whose first goes back. */
+/**
+ * Calls that may be carried out twice: those that only read, and a take, whose first tasks go back.
+ */
 const repeatable: ReadonlySet<string> = new Set([
   "getTube",
   "getTask",
@@ -32,14 +37,17 @@ const repeatable: ReadonlySet<string> = new Set([
 
 type Unary<Input extends DescMessage, Output extends DescMessage> = DescMethodUnary<Input, Output>;
 
-/** Says more to the owner than the call does, here or on its way there. */
+/** What goes with a call to the owner: a step before it here, or headers on the way there. */
 export interface Companion {
   readonly headers: Readonly<Record<string, string>>;
   /** Done on the shard before the call, where that is here. */
   before(local: LocalShard): void;
 }
 
-/** Brings a call to the owner of its shard, wherever that is, and again if it has moved. */
+/**
+ * Brings a call to the owner of its shard, on this or another instance, and again if the shard has
+ * moved.
+ */
 export class Router {
   readonly local: LocalShards;
   readonly membership: Membership;
@@ -51,7 +59,7 @@ export class Router {
     this.peers = peers;
   }
 
-  /** The shard's service, if it is served here. */
+  /** The service of a shard that is served here; undefined for others. */
   here(shard: number): LocalShard | undefined {
     return this.membership.isAlive ? this.local.get(shard) : undefined;
   }
@@ -90,7 +98,9 @@ export class Router {
     }
   }
 
-  /** What a caller of a stream is told: of a shard that has moved, to open another stream. */
+  /**
+   * The error that ends a stream. If its shard has moved it asks the caller to open another stream.
+   */
   endOfStream(error: unknown, context: HandlerContext): unknown {
     if (!isMoved(error)) return error;
     if (this.membership.isStopping) return new UsherError("SHUTTING_DOWN");
@@ -143,17 +153,17 @@ export function isForwarded(context: HandlerContext): boolean {
   return context.requestHeader.has(FORWARDED);
 }
 
-/** Nothing was done, because the shard has another owner. */
+/** Whether nothing was done because the shard has another owner. */
 export function isMoved(error: unknown): boolean {
   return error instanceof UsherError && error.reason === "NOT_OWNER";
 }
 
-/** It took longer than a call may that has no deadline of its own. */
+/** The error of a call without a deadline that has taken too long. */
 function isTooLate(error: unknown): boolean {
   return error instanceof ConnectError && error.code === Code.DeadlineExceeded;
 }
 
-/** The owner was lost in the middle of the call. */
+/** Whether the owner was lost in the middle of the call. */
 export function isLost(error: unknown): boolean {
   return error instanceof UsherError && error.reason === "SHARD_UNAVAILABLE";
 }
@@ -186,7 +196,7 @@ function waitOf(request: object): number {
   return wait === undefined ? 0 : durationMs(wait);
 }
 
-/** A request that waits has waited so long already. */
+/** Shortens the wait of a request by the time that it has waited already. */
 function shortenWait(request: object, byMs: number): void {
   const waiting = request as { wait?: Duration };
   if (waiting.wait === undefined) return;

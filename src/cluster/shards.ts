@@ -4,8 +4,7 @@ const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
 /**
- * The shard that a tube of this name is in: FNV-1a of the name. It decides where tasks are kept, so
- * it is the same for ever.
+ * The shard of a tube: FNV-1a of its name. It decides where tasks are kept, so it never changes.
  */
 export function shardOfTube(name: string): number {
   let hash = FNV_OFFSET;
@@ -22,7 +21,7 @@ export function prefixOf(shard: number): string {
 
 const PREFIX = /^([0-9a-z]{1,2})-/;
 
-/** The shard that gave out a lease token or a session id; undefined: none of ours did. */
+/** The shard that gave out a lease token or a session id; undefined if none did. */
 export function shardOfToken(token: string): number | undefined {
   const digits = PREFIX.exec(token)?.[1];
   if (digits === undefined) return undefined;

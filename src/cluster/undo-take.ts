@@ -4,8 +4,8 @@ import type { LocalShards } from "./local-shards.ts";
 import type { Router } from "./shard-router.ts";
 
 /**
- * Tasks that were taken elsewhere did not reach their caller: they go back as if never taken. Where
- * their owner does not hear of it they go back when their leases end.
+ * Gives back tasks of other instances that did not reach their caller: as if never taken. An owner
+ * that cannot be told gets them back when their leases end.
  */
 export function giveBack(router: Router, leases: readonly string[]): void {
   for (const [shard, ofShard] of byShard(leases, (lease) => lease)) {
@@ -18,7 +18,10 @@ export function giveBack(router: Router, leases: readonly string[]): void {
   }
 }
 
-/** Gives back what was taken from a shard of this instance; false where it is not one. */
+/**
+ * Gives back tasks of a shard of this instance. Returns false if this instance does not have the
+ * shard.
+ */
 export function giveBackHere(
   local: LocalShards,
   shard: number,

@@ -6,7 +6,10 @@ import { UsherError } from "../base/errors.ts";
 import { isForwarded, type Router } from "./shard-router.ts";
 import { shardOfTube } from "./shards.ts";
 
-/** The changes of a tube's tasks, from its owner; the stream ends with SHARD_UNAVAILABLE if it moves. */
+/**
+ * The changes of a tube's tasks, from its owner. The stream ends with SHARD_UNAVAILABLE if the
+ * shard moves.
+ */
 export async function* watch(
   router: Router,
   request: WatchRequest,

@@ -3,7 +3,7 @@ import { WorkRequestSchema, type WorkResponseSchema } from "../../gen/usher/queu
 
 export type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
 
-/** A message of the router's own to a shard's stream. */
+/** A message to the stream of one shard. */
 export function workRequest(message: MessageInitShape<typeof WorkRequestSchema>["message"]) {
   return create(WorkRequestSchema, message === undefined ? {} : { message });
 }

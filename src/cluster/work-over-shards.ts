@@ -21,28 +21,28 @@ import { type WorkResponse, workRequest } from "./work-messages.ts";
 type Task = MessageInitShape<typeof TaskSchema>;
 type Failure = MessageInitShape<typeof LeaseFailureSchema>;
 
-/** The stream of one shard behind a worker's. */
+/** One part of a worker's stream: the stream of one shard. */
 export interface Part {
   readonly shard: number;
   readonly start: WorkStart;
   readonly requests: MessageQueue<WorkRequest>;
-  /** The leases of it that the worker holds. */
+  /** Leases of this part that the worker holds. */
   readonly unsettled: Set<string>;
-  /** How many it was last allowed. */
+  /** How many tasks it was last allowed to hold. */
   prefetch: number;
-  /** It had something when there was no room for it. */
+  /** It sent a task when there was no room for it. */
   owed: boolean;
-  /** Settlements that it has not answered, by the number they have there. */
+  /** Settlements that it has not answered, by their sequence numbers. */
   readonly settlements: Map<bigint, PromiseWithResolvers<Failure[]>>;
   nextSequence: bigint;
-  /** Its stream has ended: nothing more is answered there. */
+  /** Its stream has ended, and it answers nothing more. */
   over: boolean;
 }
 
-/** Something for the worker; what follows its reading is done then. */
+/** Something for the worker. `read` is called when the worker reads it. */
 interface Told {
   readonly response: WorkResponse;
-  /** Those in it. */
+  /** The tasks in it. */
   readonly tasks?: readonly Task[];
   readonly read?: () => void;
 }
@@ -50,13 +50,13 @@ interface Told {
 /** A settlement of leases of one shard. */
 type SettlePart = Omit<MessageInitShape<typeof SettleSchema>, "sequence" | "$typeName">;
 
-/** How long a part from which something was given back has to send it again. */
+/** A part that had to take a task back may send it again within this time. */
 const OWED_MS = 20;
 
 /**
- * A worker's stream over several shards. They share its prefetch: what is free of it is dealt out
- * among them, each may have one task at least as long as any is free, and what comes too much of
- * this is given back as if never taken.
+ * A worker's stream over several shards, with one part for each. The parts share the prefetch: what
+ * is free is dealt out among them. While any is free each part may send at least one task. Tasks
+ * beyond the prefetch are given back as if never taken.
  */
 export class SharedWork {
   readonly #router: Router;
@@ -76,10 +76,10 @@ export class SharedWork {
     this.#answers = new StreamAnswers<Told>(signal);
   }
 
-  /** Makes the part of a shard; it begins to take when it is run. */
+  /** Makes the part of a shard. It takes nothing before `run`. */
   addPart(shard: number, tubes: string[]): Part {
     const { session } = this.#start;
-    // One at first: what is free is dealt out when all are there.
+    // Each begins with one. The rest is dealt out when all parts are there.
     const start = create(WorkStartSchema, { tubes, session, prefetch: 1, tellEnded: true });
     const part: Part = {
       shard,
@@ -97,13 +97,13 @@ export class SharedWork {
     return part;
   }
 
-  /** Follows what a part is told by its shard. */
+  /** Reads what the shard of a part sends. */
   run(part: Part, responses: AsyncIterable<WorkResponse>): void {
     this.#running++;
     void this.#follow(part, responses);
   }
 
-  /** What the worker is told, while what it says goes to the parts. */
+  /** The answers to the worker, while its requests go to the parts. */
   async *answer(requests: AsyncIterable<WorkRequest>): AsyncGenerator<WorkResponse> {
     this.#deal();
     this.#answers.follow(async () => {
@@ -120,7 +120,7 @@ export class SharedWork {
         yield response;
       }
     } catch (error) {
-      // That a shard moves is not the worker's failure, and no attempt is used.
+      // A shard that moves is not the worker's failure, so no attempt is used.
       if (isMoved(error)) {
         giveBack(
           this.#router,
@@ -170,14 +170,14 @@ export class SharedWork {
       this.#answers.fail(error);
     } finally {
       part.over = true;
-      // Whoever waits for these would wait for ever.
+      // These will never be answered.
       for (const { reject } of part.settlements.values()) reject(unanswered());
       this.#running--;
       if (this.#running === 0) this.#allEnded?.();
     }
   }
 
-  /** Resolves when the worker is about to read the tasks, so that no shard runs ahead of it. */
+  /** Resolves when the worker is about to read the tasks, so that no shard sends ahead of it. */
   async #tell(part: Part, tasks: readonly Task[]): Promise<void> {
     const room = Math.max(0, this.#prefetch - this.#unsettled);
     const taken = tasks.slice(0, room);
@@ -185,7 +185,7 @@ export class SharedWork {
     for (const { lease = "" } of taken) part.unsettled.add(lease);
     part.owed = excess.length > 0;
     this.#deal();
-    // After its prefetch was lowered, or it would send them again.
+    // Its prefetch is lowered first, or it would send them again.
     if (excess.length > 0) this.#send(part, { giveBacks: excess }).catch(() => {});
     if (taken.length === 0) return;
     await new Promise<void>((resolve) => {
@@ -214,7 +214,7 @@ export class SharedWork {
     }
     this.#deal();
     const all = Promise.all(answers);
-    // Where the stream has failed nobody asks for them.
+    // After a failure of the stream nobody asks for them.
     all.catch(() => {});
     await this.#answers.answerLater(async () => {
       const failures = (await all).flat();
@@ -248,8 +248,8 @@ export class SharedWork {
   }
 
   /**
-   * Tells each part how many tasks it may hold. Where there is less than one for each, those come
-   * first from which something had to be given back, if they still have something.
+   * Tells each part how many tasks it may hold. If there is less than one for each, parts that had
+   * to take tasks back come first.
    */
   #deal(): void {
     const parts = [...this.#parts.values()];
@@ -275,7 +275,7 @@ function unanswered(): UsherError {
   return new UsherError("SHARD_UNAVAILABLE");
 }
 
-/** All leases of a settlement that ends there are lost: this stream has no such shard. */
+/** Every lease of such a settlement is lost: this stream has no part for its shard. */
 async function allLost(message: SettlePart): Promise<Failure[]> {
   const touched = (message.touches ?? []).map(({ lease = "" }) => lease);
   return [...endedBy(message), ...touched].map((lease) => ({ lease, reason: "LEASE_LOST" }));

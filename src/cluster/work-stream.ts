@@ -12,8 +12,8 @@ import type { WorkResponse } from "./work-messages.ts";
 import { SharedWork } from "./work-over-shards.ts";
 
 /**
- * A worker's stream. Where all its tubes are in one shard it goes to that shard's owner as it is;
- * else there is one stream a shard behind it. It ends with SHARD_UNAVAILABLE where a shard moves.
+ * A worker's stream. If all its tubes are in one shard the whole stream goes to the owner of that.
+ * Otherwise it becomes one stream for each shard. It ends with SHARD_UNAVAILABLE if a shard moves.
  */
 export async function* work(
   router: Router,
@@ -70,7 +70,9 @@ async function openWork(
   });
 }
 
-/** The tubes of a start by their shards. Throws INVALID_PARAMS as one engine does. */
+/**
+ * The tubes of a start by their shards. Throws INVALID_PARAMS for the same faults as one engine.
+ */
 function tubesByShard(start: WorkStart): Map<number, string[]> {
   const names = batch("start.tubes", start.tubes);
   const tubes = names.map((name, index) => tubeName(`start.tubes[${index}]`, name));

@@ -152,7 +152,7 @@ export const settings = z
 /** The settings of one server. Durations are in milliseconds, sizes in bytes. */
 export type Config = z.output<typeof settings>;
 
-/** Reads every setting, or answers each fault as a line for the operator; no line has a secret. */
+/** Reads every setting. Returns each fault as a line for the operator; no line has a secret. */
 export function parseConfig(sources: Sources): Parsed<Config> {
   return parseSettings(settings, sources);
 }

@@ -13,10 +13,13 @@ import {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Names the settings file; it is the command line's, not a setting. */
+/** The variable that names the settings file. It belongs to the command line and is no setting. */
 export const CONFIG_VARIABLE = "USHER_CONFIG";
 
-/** Names the target of a move, whose password the command line would show; no setting either. */
+/**
+ * The variable that names the target of a move, since a command line would show its password. It is
+ * no setting either.
+ */
 export const MOVE_TO_VARIABLE = "USHER_MOVE_TO";
 
 /**
@@ -59,7 +62,7 @@ function matchVariable(settings: readonly Setting[], variable: string) {
     const path = setting.path.map((part) => (part === ANY_NAME ? name : part));
     return [{ name, match: { path, inFile: groups["file"] !== undefined } }];
   });
-  // Where a chosen name could be read in two ways, the shorter name is meant.
+  // If a chosen name can be read in two ways the shorter one counts.
   return matches.sort((a, b) => a.name.length - b.name.length)[0]?.match;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Whether a text has the form that MongoDB's drivers take, in which each of `@`, `/` and `?` has
- * one place: those of a user or a password are written as %40, %2F and %3F.
+ * Whether a text is a URL that MongoDB's drivers take. In it `@`, `/` and `?` have one place each.
+ * In a user or a password they are written as %40, %2F and %3F.
  */
 export function isMongoUrl(text: string): boolean {
   return /^mongodb(?:\+srv)?:\/\/(?:[^@/?#\s]+@)?[^@/?#\s]+(?:\/[^@/?#\s]*(?:\?[^#\s]*)?)?$/.test(

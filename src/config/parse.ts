@@ -48,7 +48,9 @@ export function parseSettings<S extends Group>(schema: S, sources: Sources): Par
   return parsed.success && faults.length === 0 ? { config: parsed.data } : { faults };
 }
 
-/** A secret that one source gives both as it is and by file: nobody can know which is meant. */
+/**
+ * A fault where one source gives a secret both directly and by file: it is unclear which is meant.
+ */
 function faultsOfPairs(content: SourceContent): string[] {
   const files = content.given.filter((one) => one.inFile);
   return files.flatMap((file) => {
@@ -58,7 +60,10 @@ function faultsOfPairs(content: SourceContent): string[] {
   });
 }
 
-/** What the file holds, trimmed. The name of the file is not shown: it may be the secret itself. */
+/**
+ * The trimmed content of the file. A fault does not show the file's name: it may be the secret
+ * itself.
+ */
 function readSecret(
   { value, where }: Given,
   readSecretFile: Sources["readSecretFile"],
@@ -79,7 +84,10 @@ function readSecret(
   }
 }
 
-/** The values under the keys of the schema; every group is there, what is not set is not. */
+/**
+ * The values under the keys of the schema. Every group is there; settings that are not set are left
+ * out.
+ */
 function assemble(group: Group, above: string, values: ReadonlyMap<string, unknown>): object {
   const entries = membersOf(group).flatMap((member): [string, unknown][] => {
     const path = above + member.name;

@@ -11,7 +11,7 @@ import {
   words,
 } from "./setting-types.ts";
 
-/** What every provider has, in words for one of them. */
+/** The settings that every provider has, described in words for one of them. */
 function oauthSettings(
   { who, application, clientSecret }: Words,
   { scope, trustEmail }: { readonly scope: readonly string[]; readonly trustEmail: string },
@@ -42,7 +42,7 @@ function oauthSettings(
 interface Words {
   readonly who: string;
   readonly application: string;
-  /** A sentence. */
+  /** It is a sentence. */
   readonly clientSecret: string;
 }
 

@@ -17,13 +17,13 @@ export interface Given {
   readonly path: readonly string[];
   /** The setting as the user wrote it, for faults. */
   readonly where: string;
-  /** Text, a list, or what does not belong there. */
+  /** Text, a list, or something else, which is a fault. */
   readonly value: unknown;
   /** The value names the file that holds the secret. */
   readonly inFile: boolean;
 }
 
-/** What one source gives, and what is wrong with it, a line each. */
+/** The settings that one source gives, and its faults, a line each. */
 export interface SourceContent {
   readonly given: readonly Given[];
   readonly faults: readonly string[];
@@ -32,10 +32,10 @@ export interface SourceContent {
 /** Stands in a path for a name that the user chooses. */
 export const ANY_NAME = "<name>";
 
-/** What such a name may look like, so that a variable and the YAML file can say the same one. */
+/** The form of such a name. A variable and the YAML file can both write it. */
 export const NAME = /^[a-z][a-z0-9_]*$/;
 
-/** A secret may be given as the name of a file: the setting's name with this behind it. */
+/** The ending of a setting that names a file with the secret. */
 export const FILE_SUFFIX = "_file";
 
 export const VARIABLE_PREFIX = "USHER_";

@@ -2,7 +2,7 @@ import { BlockList, isIP } from "node:net";
 import { z } from "zod";
 import { isMongoUrl, readKey } from "./mongodb.ts";
 
-/** What the settings page and the reader of sources need to know of one setting. */
+/** What the settings page and the readers need to know of one setting. */
 export interface SettingInfo {
   /** What the setting does, for its users. */
   readonly about: string;
@@ -32,7 +32,7 @@ export type StorageAddress =
     }
   | {
       readonly kind: "mongodb";
-      /** May have a password in it: not for any log. */
+      /** It may have a password in it. It must not be logged. */
       readonly url: string;
     };
 
@@ -160,7 +160,7 @@ export function secretKeys(about: string) {
       const keys = splitAtCommas(text).map(readKey);
       const wrong = keys.length === 0 ? 0 : keys.indexOf(undefined);
       if (wrong === -1) return keys.filter((key) => key !== undefined);
-      // Whatever was found may be a key with a letter too many.
+      // The text may be a key with one letter too many, so a fault must not show it.
       const message = `key ${wrong + 1} is not one of 32 bytes; allowed: ${allowed}`;
       context.addIssue({ code: "custom", message });
       return z.NEVER;
@@ -175,7 +175,7 @@ export function words(fallback: readonly string[], about: string) {
   return list(info, "a word", (item) => (/^[^\s,]+$/.test(item) ? item : undefined));
 }
 
-/** Several http or https addresses, kept to the letter, for they are compared so. */
+/** Several http or https addresses, kept to the letter: they are compared like that. */
 export function webUrls(about: string) {
   const info = {
     about,
@@ -214,7 +214,7 @@ function list<T>(
     .register(settingInfo, info);
 }
 
-/** Text that `read` understands; where it answers undefined, the fault says what was found. */
+/** Text that `read` understands. If it returns undefined the fault shows the text. */
 function form<T>(allowed: string, read: (text: string) => T | undefined) {
   const given = z.string({ error: (issue) => fault(issue.input, allowed) });
   return given.transform((text, context) => {
@@ -230,8 +230,8 @@ function fault(found: unknown, allowed: string): string {
 }
 
 /**
- * A value for a fault: short, on one line, without the password that a URL may carry. One of
- * MongoDB has secrets among its options too, and where it is miswritten nobody knows what is what.
+ * A value as a fault shows it: short, on one line, without the password of a URL. A URL of MongoDB
+ * may have secrets in its options too, and in a miswritten one nobody can tell the parts apart.
  */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
@@ -276,7 +276,7 @@ function readListenAddress(text: string): ListenAddress | undefined {
   return undefined;
 }
 
-/** An IPv4 address or a host name; digits and dots alone are never a name. */
+/** An IPv4 address or a host name. Digits and dots alone are never a name. */
 function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIP(text) === 4;
   return /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(text);

@@ -13,7 +13,7 @@ import {
   type SourceContent,
 } from "./setting-tree.ts";
 
-/** The YAML library's own messages may quote the file, and so a secret: these replace them. */
+/** The YAML library's messages may quote the file, and so a secret. These replace them. */
 const syntaxFaults: Readonly<Record<string, string>> = {
   BAD_INDENT: "wrong indentation",
   BLOCK_AS_IMPLICIT_KEY: "a second colon on one line; put the value in quotes",
@@ -90,7 +90,7 @@ class YamlReader implements SourceContent {
     this.given.push({ path, where, value, inFile: name !== member.name });
   }
 
-  /** The pairs of a mapping; what is no mapping is a fault, and nothing at all is an empty one. */
+  /** The pairs of a mapping. An empty value is an empty mapping; anything else is a fault. */
   #pairs(node: unknown, path: readonly string[]): [name: string, value: unknown, where: string][] {
     const target = this.#target(node);
     if (isMap(target)) return target.items.map((pair) => this.#pair(pair, path));
@@ -110,7 +110,7 @@ class YamlReader implements SourceContent {
     return [name, pair.value, `${[...path, name].join(".")} (line ${line})`];
   }
 
-  /** Text, a list of what is in it, `{}` for any mapping; undefined if nothing is there. */
+  /** Text, a list of texts, or `{}` for any mapping. Undefined if there is nothing. */
   #plainValue(node: unknown): unknown {
     const target = this.#target(node);
     if (isSeq(target)) return target.items.map((item) => this.#plainValue(item) ?? "");
@@ -118,7 +118,7 @@ class YamlReader implements SourceContent {
     return target === null ? undefined : {};
   }
 
-  /** What an alias refers to; an unknown one is like a mapping: allowed nowhere. */
+  /** The target of an alias. An unknown alias counts as a mapping, which is allowed nowhere. */
   #target(node: unknown): unknown {
     return isAlias(node) ? node.resolve(this.#document) : node;
   }

@@ -1,4 +1,4 @@
-/** What the rooms log through. The fields must not hold secrets: no token, code, password or key. */
+/** The log of every room. Fields must not hold secrets: no token, code, password or key. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -6,5 +6,5 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** Swallows everything. */
+/** A log that writes nothing. */
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };

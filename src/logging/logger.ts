@@ -3,14 +3,14 @@ import type { Log } from "./log.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
-/** Where lines go: standard output, or what stands in for it. */
+/** Where lines go: standard output, or its stand-in in a test. */
 export interface LogOutput {
   write(text: string): unknown;
 }
 
 /**
- * Names of fields that hold secrets. The rooms do not log secrets in the first place; should one
- * slip, it is blotted out here. (pino's own redaction of as many paths takes 50 us a line.)
+ * Names of fields that hold secrets. No room logs secrets. If one slips through, it is blotted out
+ * here. (pino's own redaction of as many paths takes 50 us a line.)
  */
 const secretName =
   /(password|password_?hash|secret|token|lease|authorization|cookie|(activation|auth)_?code|code_?verifier)$/i;
@@ -20,7 +20,7 @@ const DEEPEST = 4;
 
 /**
  * A log of JSON lines: `level` (its name), `time` (ISO 8601), the fields, `msg`. An error under
- * `err` or `error` keeps its stack and causes. `readable` writes for eyes instead.
+ * `err` or `error` keeps its stack and causes. `readable` writes lines for people instead.
  */
 export function createLogger(level: LogLevel, output: LogOutput, readable: boolean): Log {
   return pino(

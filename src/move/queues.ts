@@ -50,8 +50,8 @@ export function countQueues({ tubes, tasks, dedup }: Queues): Record<string, num
 }
 
 /**
- * Writes queues to the shards of their tubes. Numbers, keys and ids stay: what is unique in the
- * whole is so in a part.
+ * Writes queues to the shards of their tubes. Numbers, keys and ids stay: they are unique in the
+ * whole, and so in each shard.
  */
 export async function writeQueues(
   queues: Queues,

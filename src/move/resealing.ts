@@ -8,7 +8,7 @@ import type { AuthKind, AuthRecords } from "../storage/moved-records.ts";
 /** Seals again, with the keys of the target, what the keys of the source have sealed. */
 export class Resealing {
   readonly #reseal: (sealed: string, context: readonly string[]) => string | undefined;
-  /** How many did not open: their key was gone in the source already. */
+  /** How many secrets did not open. Their key was gone in the source already. */
   lost = 0;
 
   constructor(from: KeyStore, to: KeyStore) {

@@ -46,7 +46,7 @@ export function indexDescriptors(roots: readonly DescFile[]): DescriptorIndex {
 /** The file and all that it imports, directly or not, itself first. */
 export function withImports(file: DescFile): DescFile[] {
   const found = new Set<DescFile>([file]);
-  // A set's iterator also comes to what is added on the way.
+  // A loop over a set also visits what is added on the way.
   for (const each of found) {
     for (const imported of each.dependencies) found.add(imported);
   }

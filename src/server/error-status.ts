@@ -49,17 +49,17 @@ const errorDomain = "usher";
 
 const DEFAULT_RETRY_MS = 1000;
 
-// Errors travel in headers, and clients give those 8 KiB or so. What a caller sent may come back
-// in a message (the name of an unknown field), so everything of a caller's making is cut.
+// Errors travel in headers, which clients limit to about 8 KiB. A message may repeat what the
+// caller sent, such as the name of an unknown field, so such parts are cut.
 const LONGEST_MESSAGE = 500;
 const LONGEST_DESCRIPTION = 300;
 const LONGEST_FIELD = 100;
 const MOST_VIOLATIONS = 10;
 
 /**
- * The error as a caller may see it. An UsherError keeps its message and gets the status and
- * details of its reason; what was cancelled or came too late becomes CANCELED or
- * DEADLINE_EXCEEDED; UNIMPLEMENTED stays; anything else is INTERNAL and tells nothing.
+ * The error as a caller may see it. An UsherError keeps its message and gets the status and details
+ * of its reason. An aborted call becomes CANCELED, a late one DEADLINE_EXCEEDED. UNIMPLEMENTED
+ * stays. Anything else is INTERNAL and tells nothing.
  */
 export function toConnectError(error: unknown): ConnectError {
   if (error instanceof UsherError) return fromUsherError(error);
@@ -76,7 +76,7 @@ export function toConnectError(error: unknown): ConnectError {
   return internalError(error);
 }
 
-/** INTERNAL, with what happened kept as the cause for the log alone. */
+/** INTERNAL. The cause is for the log alone. */
 export function internalError(cause: unknown): ConnectError {
   return new ConnectError("internal error", Code.Internal, undefined, undefined, cause);
 }

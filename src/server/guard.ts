@@ -13,8 +13,8 @@ export interface GuardOptions {
   /** The largest request, for the error that names it; in bytes. */
   readonly maxRequestBytes: number;
   /**
-   * For the services of gRPC's own contracts (health, reflection): they answer while the server
-   * drains, and their ConnectErrors, which have no reason of ours, pass as they are.
+   * For services of gRPC's own contracts (health, reflection). They answer while the server drains.
+   * Their ConnectErrors pass as they are, without a reason of Usher's.
    */
   readonly infrastructure?: boolean;
 }
@@ -23,9 +23,9 @@ type Refuse = (error: unknown) => ConnectError;
 type Handler = (request: unknown, context: HandlerContext) => unknown;
 
 /**
- * A service whose every method, before and in the middle of a stream, fails with nothing but what
- * `toConnectError` shows, logs what was not expected, and refuses calls once the server drains.
- * What the wire throws into a stream of requests comes out of it as the request's fault.
+ * Wraps every method of a service. Calls are refused once the server drains. Errors leave only as
+ * `toConnectError` shows them, also in the middle of a stream. Unexpected ones are logged. Errors
+ * that the network throws into a stream of requests become faults of the request.
  */
 export function guard<Service extends DescService>(
   service: Service,
@@ -65,7 +65,7 @@ function guardMethod(method: DescMethod, handler: Handler, options: GuardOptions
   };
 }
 
-/** Logs what the caller is not told, and returns what the caller is. */
+/** Returns the error that the caller sees, and logs what it hides. */
 function refusal(
   error: unknown,
   method: DescMethod,
@@ -87,8 +87,8 @@ function refusal(
 }
 
 /**
- * Why the call ended, if that is what the handler failed with: an abort says little by itself, and
- * the reason that Connect gives for a caller that has gone can be anything.
+ * Why the call ended, if the handler failed because of that. An abort says little by itself, and
+ * Connect's reason for a caller that has gone can be anything.
  */
 function endOf(signal: AbortSignal, error: unknown): UsherError | ConnectError | undefined {
   if (!signal.aborted || !(error === signal.reason || isAbort(error))) return undefined;
@@ -114,7 +114,7 @@ function isStream(value: unknown): value is AsyncIterable<unknown> {
 function guardRequests(requests: AsyncIterable<unknown>, maxBytes: number): AsyncIterable<unknown> {
   return wrapStream(requests, (error) => {
     if (error instanceof UsherError) return error;
-    // Whatever else breaks the stream of requests is the connection.
+    // Anything else that breaks the stream of requests is a broken connection.
     if (!(error instanceof ConnectError))
       return new ConnectError("the call broke off", Code.Canceled);
     return (
@@ -123,7 +123,10 @@ function guardRequests(requests: AsyncIterable<unknown>, maxBytes: number): Asyn
   });
 }
 
-/** The same stream with its errors replaced. A generator of its own would cost a turn a message. */
+/**
+ * The same stream with its errors replaced. A generator around it would cost a turn for each
+ * message.
+ */
 function wrapStream(
   stream: AsyncIterable<unknown>,
   replace: (error: unknown) => unknown,

@@ -41,7 +41,7 @@ export function healthService(options: HealthOptions): ServiceImpl<typeof Health
         const status = known.has(service) ? await now() : SERVICE_UNKNOWN;
         if (status !== last) yield { status };
         last = status;
-        // Nothing changes after the drain: the stream ends so that it does not hold the server up.
+        // Nothing changes after the drain. The stream ends, so that the stop need not wait for it.
         if (shutdown.draining) return;
         await pause(watchEveryMs, context, shutdown);
       }

@@ -2,8 +2,8 @@ import { type DescField, type DescMessage, fromJson, type JsonValue } from "@buf
 
 /**
  * The path of the first field of a JSON request that cannot be decoded, as the proto names it:
- * "tasks[1].delay". Undefined if no single field is at fault. It decodes the request piece by
- * piece, so it is for requests that are known to be wrong.
+ * "tasks[1].delay". Undefined if no single field is at fault. It decodes piece by piece, so use it
+ * only for requests that have failed.
  */
 export function faultyField(schema: DescMessage, json: unknown): string | undefined {
   if (!isObject(json)) return undefined;
@@ -15,7 +15,7 @@ export function faultyField(schema: DescMessage, json: unknown): string | undefi
   return undefined;
 }
 
-/** The field at fault, or the item of it, or what is wrong inside of that. */
+/** The path of the field at fault, of its item, or of the field inside of that. */
 function within(schema: DescMessage, field: DescField, key: string, value: JsonValue): string {
   if (field.fieldKind === "list" && Array.isArray(value)) {
     const index = value.findIndex((item) => !decodes(schema, { [key]: [item] }));
@@ -31,7 +31,7 @@ function within(schema: DescMessage, field: DescField, key: string, value: JsonV
 }
 
 function below(schema: DescMessage | undefined, value: unknown): string {
-  // The well-known types are values rather than messages to whoever writes JSON.
+  // In JSON the well-known types are values, not messages.
   if (schema === undefined || schema.typeName.startsWith("google.protobuf.")) return "";
   const path = faultyField(schema, value);
   return path === undefined ? "" : `.${path}`;

@@ -4,8 +4,8 @@ import type { ServerHttp2Stream } from "node:http2";
 const LINGER_MS = 2_000;
 
 /**
- * Resets a stream that has been answered, unless the client soon ends its side. Some forget to if
- * they were still sending; the stream would stay half-open, and a stop would wait for it.
+ * Resets an answered stream unless the client soon ends its side. Some clients forget to when they
+ * were still sending. The stream would stay half-open, and a stop would wait for it.
  */
 export function closeLingering(stream: ServerHttp2Stream): void {
   const resetSoon = (): void => {

@@ -11,16 +11,16 @@ export interface ListenAddress {
 export interface Listener {
   /** With the real port: "127.0.0.1:50051". */
   readonly address: string;
-  /** Takes no more connections, tells clients to go, and resolves when the last one has gone. */
+  /** Takes no more connections and tells clients to go. Resolves when the last one has gone. */
   close(): Promise<void>;
   /** Cuts the connections that are left. */
   destroy(): void;
 }
 
-/** Connections whose other end is gone without a word are noticed; in milliseconds of silence. */
+/** After this much silence TCP asks whether the other end is still there; milliseconds. */
 export const TCP_KEEP_ALIVE_MS = 60_000;
 
-/** Calls at once on one HTTP/2 connection; further ones wait at the client. */
+/** The most calls at once on one HTTP/2 connection. Further ones wait at the client. */
 export const MAX_CONCURRENT_CALLS = 20_000;
 
 /** A listener could not be opened; the message is one line for the operator. */
@@ -59,7 +59,7 @@ export async function listen(
     const where = formatAddress({ host, port });
     throw new ListenError(`cannot listen on ${where} (${setting}): ${why}`, { cause });
   }
-  // Too many open files, for one: the next connection may find room.
+  // For example too many open files. The next connection may find room.
   server.on("error", (error) => log.error({ err: error }, "a connection could not be accepted"));
   const { address, port: realPort } = server.address() as AddressInfo;
   return formatAddress({ host: address, port: realPort });
@@ -69,8 +69,8 @@ export async function listen(
 const LINGER_MS = 250;
 
 /**
- * Cuts each of the connections soon after everything has been sent over it and this side is
- * closed: a client that leaves its answers unread would keep it half-open.
+ * Cuts each connection soon after all was sent over it and this side is closed. A client that
+ * leaves its answers unread would keep it half-open.
  */
 export function lingerBriefly(sockets: Iterable<Socket>): void {
   for (const socket of sockets) {

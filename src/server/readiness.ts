@@ -4,10 +4,10 @@ import type { Shutdown } from "./shutdown.ts";
 /** Throws, or rejects, when the database does not answer. */
 export type Probe = () => void | Promise<void>;
 
-/** Why calls are not worth sending here now; undefined when they are. */
+/** Resolves with why calls should not be sent here now; undefined if they should. */
 export type Readiness = () => Promise<string | undefined>;
 
-/** A database that takes longer than this to answer does not answer. */
+/** A database that has not answered after this long counts as down. */
 const PROBE_TIMEOUT_MS = 3_000;
 
 /** The one answer behind /readyz and grpc.health.v1. */
@@ -20,7 +20,7 @@ export function readiness(shutdown: Shutdown, probe: Probe, log: Log): Readiness
       failing = false;
       return undefined;
     } catch (error) {
-      // Probes come every few seconds; the log tells the change.
+      // Probes come every few seconds, so only a change is logged.
       if (!failing) log.warn({ err: error }, "the database does not answer");
       failing = true;
       return "the database does not answer";

@@ -43,7 +43,7 @@ async function* answerAll<Incoming extends V1Request | V1AlphaRequest>(
   services: readonly string[],
   index: DescriptorIndex,
 ) {
-  // Each file goes over a stream once, unless it is asked for by itself.
+  // A stream carries each file once, unless a request names the file itself.
   const sent = new Set<DescFile>();
   for await (const request of requests) {
     const messageResponse = answer(request, services, index, sent);

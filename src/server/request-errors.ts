@@ -13,7 +13,7 @@ export function tooLarge(limit: number): UsherError {
   });
 }
 
-/** What a decoder threw over a request, as INVALID_PARAMS that names the field if it can be told. */
+/** The error of a request that a decoder refused: INVALID_PARAMS, with the field if it is known. */
 export function undecodable(error: unknown): UsherError {
   const text = error instanceof Error ? plainMessage(error) : "cannot be decoded";
   if (text.startsWith("invalid connect timeout")) return invalid("connect-timeout-ms", text);
@@ -26,8 +26,8 @@ export function undecodable(error: unknown): UsherError {
 }
 
 /**
- * What Connect threw over a request before any handler of ours saw it, with the reason that it
- * lacks; undefined if it is not about the request. `maxBytes` is the limit of a request.
+ * The error of a request that Connect refused before a handler saw it, with a reason. Undefined if
+ * the error is not about the request. `maxBytes` is the limit of a request.
  */
 export function requestFault(error: ConnectError, maxBytes: number): UsherError | undefined {
   switch (error.code) {
@@ -48,7 +48,7 @@ export function requestFault(error: ConnectError, maxBytes: number): UsherError 
   }
 }
 
-// How protobuf-es words what it cannot decode, and what of it is the field.
+// Messages of protobuf-es about what it cannot decode, each with the part that names the field.
 const decoderMessages: readonly (readonly [RegExp, (rest: string) => string])[] = [
   [/^cannot decode field \S+\.(\w+) from JSON: (.*)$/s, (rest) => rest],
   [/^cannot decode oneof \S+\.(\w+) from JSON: (.*)$/s, (rest) => rest],
@@ -56,7 +56,7 @@ const decoderMessages: readonly (readonly [RegExp, (rest: string) => string])[] 
   [/^cannot decode message \S+ from JSON: duplicate object key "(.*)"$/s, () => "set twice"],
 ];
 
-// Connect calls these INTERNAL, though it is the request that is wrong.
+// Connect calls these INTERNAL, though the request is wrong.
 const internalFaults = [
   "parse binary:",
   "decompression failed",

@@ -8,21 +8,19 @@ export interface ServedService {
   readonly codecs: Codecs;
 }
 
-/** What is encoded and decoded faster than by protobuf-es, by the local names of the methods. */
+/** Encoders and decoders that are faster than protobuf-es, by the local names of methods. */
 export interface Codecs {
   readonly encoders?: Readonly<Record<string, Encoder>>;
   readonly decoders?: Readonly<Record<string, Decoder>>;
 }
 
-/**
- * Encodes an answer faster than protobuf-es does, to the same bytes; undefined where it cannot.
- */
+/** Encodes an answer to the same bytes as protobuf-es. Undefined: protobuf-es shall do it. */
 export type Encoder = (answer: unknown) => Uint8Array | undefined;
 
-/** Decodes a request, to the same message as protobuf-es; undefined where it is to do it. */
+/** Decodes a request to the same message as protobuf-es. Undefined: protobuf-es shall do it. */
 export type Decoder = (request: Buffer) => unknown;
 
-/** A service with handlers of its own types, for where every service is like another. */
+/** A service without the types of its own messages, so that a list can hold several. */
 export function served<Service extends DescService>(
   service: Service,
   implementation: Partial<ServiceImpl<Service>>,

@@ -21,7 +21,7 @@ export class Shutdown {
     return this.#aborted.signal;
   }
 
-  /** New calls are refused from now on; those that run go on. Twice is as once. */
+  /** Refuses new calls from now on; those that run go on. A second call does nothing. */
   drain(): void {
     this.#draining = true;
     this.#drained.abort(new UsherError("SHUTTING_DOWN"));

@@ -1,14 +1,15 @@
-/** Whole numbers up to here, of 49 bits, are read as numbers; longer ones are not of our messages. */
+/**
+ * The most bytes of a varint: 49 bits fit a number exactly. Usher's messages have no larger ones.
+ */
 const LONGEST_VARINT = 7;
-/** Texts up to here are cheaper to look through a character at a time. */
+/** Up to this length a text is faster to read a character at a time. */
 const SHORT_TEXT = 64;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads protobuf's wire format as far as it is plain. What is malformed, or has a value that does
- * not fit, makes it `failed` for good: nothing more is there then, and whoever reads leaves the
- * message to protobuf-es, which knows everything.
+ * Reads plain parts of protobuf's wire format. Malformed input, or a value that does not fit, sets
+ * `failed` for good and ends the reading. The caller then leaves the whole message to protobuf-es.
  */
 export class WireReader {
   readonly #bytes: Buffer;
@@ -72,7 +73,7 @@ export class WireReader {
     return new Uint8Array(buffer, byteOffset + this.#at - length, length);
   }
 
-  /** Begins a message within this one; `close` takes what this returns when `next` gave 0. */
+  /** Begins a message within this one. Pass the result to `close` when `next` has given 0. */
   open(): number {
     const outer = this.#end;
     const length = this.#length();

@@ -1,5 +1,5 @@
 const INITIAL_BYTES = 4_096;
-/** Texts up to here are cheaper to write a character at a time, while they are ASCII. */
+/** Up to this length an ASCII text is faster to write a character at a time. */
 const SHORT_TEXT = 40;
 
 const VARINT = 0;
@@ -108,7 +108,7 @@ export class WireWriter {
     this.#end += this.#bytes.write(value, this.#end, length);
   }
 
-  /** Begins something whose length is not known yet; `close` takes what this returns. */
+  /** Begins a part whose length is not known yet. Pass the result to `close`. */
   open(): number {
     this.#ensure(1);
     return this.#end++;

@@ -17,7 +17,7 @@ const PERSON = {
 };
 const REDIRECT_URI = "http://127.0.0.1/signed-in";
 
-/** Says something to whoever watches. */
+/** Prints a line for the person who watches. */
 type Say = (line: string) => void;
 
 /**

@@ -47,16 +47,16 @@ export interface GrpcCalls {
   readonly log: Log;
 }
 
-/** Answers of one stream that wait to be sent, before its handler is held back; in bytes. */
+/** A handler is held back while answers of its stream with more bytes than this wait to be sent. */
 const HIGH_WATER = 64 * 1024;
 
 const ok: GrpcStatus = { code: 0, details: "OK", metadata: null };
 
 /**
- * One call, from grpc-js to the handler and back. It is an interceptor's call that goes no further:
- * grpc-js's own handling of calls, with an object stream for each, is left out, which makes a
- * message cheaper and leaves one place that knows whether a call is over. `grpc-js` never sees an
- * exception from here: in its callbacks one would end the process.
+ * One call, from grpc-js to the handler and back. It stands in the place of an interceptor and
+ * passes nothing on: grpc-js's own handling, with an object stream for each call, is left out. That
+ * makes a message cheaper, and one place knows whether a call is over. No exception leaves this
+ * class: in a callback of grpc-js it would end the process.
  */
 export class GrpcCall extends ServerInterceptingCall implements Listener {
   readonly #wire: ServerInterceptingCallInterface;
@@ -80,8 +80,8 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
     this.#wire = wire;
     this.#method = method;
     this.#calls = calls;
-    // grpc-js ends calls by itself, at their deadline and when a message is too large or cannot be
-    // unpacked. It does so through this method; there is no other way to learn of it in time.
+    // grpc-js ends calls by itself: at their deadline, and when a message is too large or cannot be
+    // unpacked. It calls this method then. There is no other way to learn of it in time.
     this.#sendStatus = wire.sendStatus;
     wire.sendStatus = (status) => this.#endedByWire(status);
   }
@@ -124,7 +124,8 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   onReceiveHalfClose(): void {
     if (this.#over) return;
     if (this.#reader !== undefined) {
-      // A connection that breaks looks like a half-close at first; a turn later it is known.
+      // A connection that breaks looks like a half-close at first. One turn later the difference is
+      // known.
       setImmediate(() => this.#reader?.end());
       return;
     }
@@ -152,7 +153,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   /** Ends the call with an error, if it is not over. */
   fail(error: unknown): void {
     if (this.#over) return;
-    // What comes from a guarded handler has been made fit for its caller already.
+    // The guard has already made the error fit for the caller.
     const shown = error instanceof ConnectError ? error : toConnectError(error);
     let status: GrpcStatus;
     try {
@@ -180,7 +181,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
     const decoded = this.#method.decoder?.(bytes);
     if (decoded !== undefined) return decoded;
     try {
-      // Not as a Buffer, or `bytes` fields would be Buffers here and not on the other listener.
+      // It is no Buffer, so that `bytes` fields have the same type as on the other listener.
       const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       return fromBinary(this.#method.desc.input, plain);
     } catch (error) {
@@ -300,7 +301,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
     this.#end();
   }
 
-  /** From here on nothing is sent; whoever waits for this call is told, and its handler ends. */
+  /** Ends the call. Nothing is sent any more, those who wait are told, and the handler ends. */
   #end(reason?: unknown): void {
     if (this.#over) return;
     this.#over = true;
@@ -322,7 +323,7 @@ export class GrpcCall extends ServerInterceptingCall implements Listener {
   }
 }
 
-/** grpc-js keeps its stream to itself, and tells the end of a call before all of it is sent. */
+/** grpc-js does not show its stream, and it reports the end of a call before all of it is sent. */
 function http2StreamOf(wire: ServerInterceptingCallInterface): ServerHttp2Stream | undefined {
   return (wire as { readonly stream?: ServerHttp2Stream }).stream;
 }
@@ -332,6 +333,6 @@ async function finish(answers: AsyncIterator<unknown>): Promise<void> {
   try {
     await answers.return?.();
   } catch {
-    // The call is over; what its handler throws now has nobody to go to.
+    // The call is over. Nobody is left to hear what its handler throws now.
   }
 }

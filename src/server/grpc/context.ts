@@ -10,7 +10,7 @@ import type { Metadata, ServerInterceptingCallInterface } from "@grpc/grpc-js";
 import { toHeaders } from "./metadata.ts";
 
 /**
- * What a handler may ask about its call. Everything is made when it is first asked for: most calls
+ * What a handler may ask about its call. Each part is made when it is first asked for. Most calls
  * ask for nothing, and headers and abort controllers cost more than a small call.
  */
 export class GrpcContext implements HandlerContext {
@@ -89,7 +89,10 @@ export class GrpcContext implements HandlerContext {
     return this.#values;
   }
 
-  /** The call is over; `reason` if something ended it before its time. Only the first counts. */
+  /**
+   * Ends the context. `reason` tells what ended the call early, if anything did. Only the first
+   * call counts.
+   */
   end(reason?: unknown): void {
     if (this.#over) return;
     this.#over = true;
@@ -98,15 +101,18 @@ export class GrpcContext implements HandlerContext {
   }
 }
 
-/** The reason of a signal after a call that has ended well. Made once: a stack is dear. */
+/**
+ * The reason of the signal after a call that ended well. It is made once: a stack trace is
+ * expensive.
+ */
 const callOver = new ConnectError("the call is over", Code.Canceled);
 
 /** No timer is as late as this; in milliseconds. */
 const LATEST_TIMER_MS = 60_000;
 
 /**
- * When the call is to be answered, in milliseconds since the Unix epoch. grpc-js keeps time-outs
- * in 32 bits, and makes of some beyond 24.8 days moments long past: those count as none.
+ * The deadline of the call, in milliseconds since the Unix epoch. grpc-js keeps time-outs in 32
+ * bits and turns some beyond 24.8 days into times long past. Those count as no deadline.
  */
 export function deadlineOf(call: ServerInterceptingCallInterface): number | undefined {
   const deadline = Number(call.getDeadline());

@@ -39,7 +39,7 @@ const DEFAULT_KEEPALIVE_TIMEOUT_MS = 20_000;
 
 /** Serves gRPC over plaintext HTTP/2. Throws ListenError if the address cannot be opened. */
 export async function startGrpcListener(options: GrpcListenerOptions): Promise<Listener> {
-  // grpc-js prints to the console what it thinks of faulty calls, their headers included.
+  // grpc-js would print faulty calls to the console, with their headers.
   setLogVerbosity(logVerbosity.NONE);
 
   const methods = new Map<string, GrpcMethod>();
@@ -73,7 +73,7 @@ export async function startGrpcListener(options: GrpcListenerOptions): Promise<L
     server.addService(definitions, {});
   }
 
-  // The sockets are accepted here rather than by grpc-js so that they can be counted and cut.
+  // Sockets are accepted here and not by grpc-js, so that they can be counted and cut.
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const acceptor = createServer(
@@ -119,7 +119,7 @@ function serve(
   };
 }
 
-/** grpc-js passes bytes through: messages are encoded and decoded where errors can be answered. */
+/** grpc-js passes bytes through. Messages are encoded and decoded where errors can be answered. */
 function define(desc: DescMethod): MethodDefinition<Buffer, Buffer> {
   const asIs = (bytes: Buffer): Buffer => bytes;
   return {

@@ -17,7 +17,9 @@ export function toHeaders(metadata: Metadata): Headers {
   return webHeaders(metadata.toHttp2Headers());
 }
 
-/** What a handler has set, for the wire. Throws if a value is not printable ASCII. */
+/**
+ * Headers that a handler has set, as grpc-js sends them. Throws if a value is not printable ASCII.
+ */
 export function toMetadata(headers: Headers): Metadata {
   const metadata = new Metadata();
   for (const [key, joined] of headers) {

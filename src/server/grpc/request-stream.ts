@@ -29,7 +29,7 @@ export class RequestReader<Message> implements AsyncIterableIterator<Message, un
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) {
         const { error } = this.#failure;
-        // Thrown once; a stream that has failed is over.
+        // The error is thrown once. A stream that has failed is over.
         this.#failure = undefined;
         reject(error);
       } else if (this.#over) {
@@ -66,7 +66,7 @@ export class RequestReader<Message> implements AsyncIterableIterator<Message, un
     for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
   }
 
-  /** The call ended before its time: whoever waits, or asks next, is told why. */
+  /** Fails the stream: the call ended early. Those who wait, or ask next, are told why. */
   fail(error: unknown): void {
     if (this.#over) return;
     this.#over = true;

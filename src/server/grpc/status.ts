@@ -3,15 +3,15 @@ import { invalid, type UsherError } from "../../base/errors.ts";
 import { internalError } from "../error-status.ts";
 import { tooLarge, WHOLE_MESSAGE } from "../request-errors.ts";
 
-/** What grpc-js ends a call with by itself. */
+/** A status that grpc-js sets by itself. */
 interface WireStatus {
   readonly code?: number | undefined;
   readonly details?: string | undefined;
 }
 
 /**
- * The error behind a status of grpc-js's own making: its INTERNAL and RESOURCE_EXHAUSTED are the
- * request's fault in the cases it words like this. `maxBytes` is the limit of a request.
+ * The error behind a status that grpc-js set by itself. Its INTERNAL and RESOURCE_EXHAUSTED are
+ * faults of the request when they have these messages. `maxBytes` is the limit of a request.
  */
 export function translateStatus(
   { code, details = "" }: WireStatus,

@@ -18,21 +18,21 @@ import {
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerParse, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 
-/** The error that a caller shall see in place of this one; undefined leaves it as it is. */
+/** Returns the error that the caller shall see in place of this one; undefined leaves it. */
 export type Correct = (error: ConnectError) => ConnectError | undefined;
 
 type Body = AsyncIterable<Uint8Array>;
 type Bytes = Uint8Array;
 
-/** Undoes what a response's headers say was done to its bytes. */
+/** Decompresses the bytes of a response. */
 type Unpack = (bytes: Bytes) => Promise<Bytes>;
 
-/** An answer of ours needs no limit. */
+/** It is our own answer, so it needs no limit. */
 const ANY_LENGTH = 0xffffffff;
 
 /**
- * Connect answers some errors by itself, before a handler sees the call, and does so in the form
- * of each protocol. Here `correct` says what they should have been.
+ * Connect answers some errors by itself, before a handler sees the call, in the form of each
+ * protocol. `correct` replaces them here.
  */
 export async function correctErrors(
   response: UniversalServerResponse,
@@ -130,7 +130,7 @@ function atEnd(body: Body, callback: () => void): Body {
 
 type Result = IteratorResult<Bytes, unknown>;
 
-/** Leaves `return` and `throw` as they are: through them a handler learns that the caller went. */
+/** It leaves `return` and `throw` alone: by them a handler learns that the caller has gone. */
 function mapBody(body: Body, map: (result: Result) => Result | Promise<Result>): Body {
   return {
     [Symbol.asyncIterator]() {

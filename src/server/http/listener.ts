@@ -57,8 +57,8 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
     }
   };
 
-  // Memory of a session is bounded by its calls and what their requests may have; at its own bound,
-  // Node resets streams that did nothing wrong.
+  // The number of calls and the size of their requests bound the memory of an HTTP/2 session.
+  // Node's own bound would reset streams that did nothing wrong.
   const http2 = createHttp2Server(
     {
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
@@ -81,7 +81,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
     },
     onRequest,
   );
-  // Its own handling of connections comes second, after a look at what they speak.
+  // The server handles a connection after the protocol is known.
   const [serveHttp1] = http1.listeners("connection");
   http1.removeAllListeners("connection");
   const sockets = new Set<Socket>();
@@ -96,7 +96,8 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<L
     peekProtocol(socket, peekTimeoutMs, (protocol) => {
       silent.delete(socket);
       if (protocol === "http2") {
-        // Sockets of an HTTP/1.1 server outlive the client's end; HTTP/2 has no half-open ones.
+        // HTTP/1.1 needs sockets that stay open after the client's end. HTTP/2 has none that are
+        // half-open.
         socket.allowHalfOpen = false;
         http2.emit("connection", socket);
       } else {

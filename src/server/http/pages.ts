@@ -5,7 +5,7 @@ import type { Writable } from "node:stream";
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
 
-/** What a page answers. */
+/** The answer of a page. */
 export interface PageAnswer {
   readonly status: number;
   readonly contentType: string;
@@ -13,7 +13,7 @@ export interface PageAnswer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A page that GET and HEAD read; it has no parameters. */
+/** A page for GET and HEAD. It has no parameters. */
 export type Page = () => PageAnswer | Promise<PageAnswer>;
 
 export function jsonAnswer(status: number, value: object): PageAnswer {
@@ -40,7 +40,7 @@ export async function servePage(
   send(answer, request, response);
 }
 
-/** Answers unless the connection is gone or an answer is under way. */
+/** Answers, unless the connection is gone or an answer has begun. */
 export function send(answer: PageAnswer, request: HttpRequest, response: HttpResponse): void {
   if (response.headersSent || response.destroyed) return;
   response.statusCode = answer.status;
@@ -51,10 +51,10 @@ export function send(answer: PageAnswer, request: HttpRequest, response: HttpRes
   body.end(request.method === "HEAD" ? "" : answer.body);
 }
 
-/** /healthz: the process is alive, whatever else is the matter. */
+/** The page /healthz: the process is alive. It says nothing about the database. */
 export const alivePage: Page = () => jsonAnswer(200, { status: "alive" });
 
-/** /readyz: whether calls are worth sending here. `why` answers undefined when they are. */
+/** The page /readyz: whether calls should be sent here; if so `why` resolves with undefined. */
 export function readyPage(why: () => Promise<string | undefined>): Page {
   return async () => {
     const reason = await why();

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 
-/** Past this many bytes a JSON body is not kept for naming the field at fault. */
+/** A JSON body larger than this is not kept to name the field at fault. */
 const LONGEST_KEPT = 1024 * 1024;
 
 /**

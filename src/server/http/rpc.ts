@@ -80,7 +80,7 @@ async function answer(
   nodeResponse: HttpResponse,
   { log, maxRequestBytes }: RpcOptions,
 ): Promise<void> {
-  // Whatever of the body nobody reads is dropped, so that the connection can be used again.
+  // The unread rest of the body is dropped, so that the connection can be used again.
   nodeResponse.once("finish", () => nodeRequest.resume());
   const request = tryUniversal(nodeRequest, nodeResponse);
   if (request === undefined) {
@@ -149,7 +149,7 @@ function dropEndlessTimeout(header: Headers): void {
   }
 }
 
-/** Connect refuses with a bare status what is no call at all; a person with curl needs a sentence. */
+/** Connect refuses what is no call with a bare status. A person with curl needs a sentence. */
 function explain(response: UniversalServerResponse): UniversalServerResponse {
   const message = explanations[response.status];
   if (message === undefined || response.body !== undefined) return response;

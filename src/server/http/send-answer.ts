@@ -6,9 +6,9 @@ import { closeLingering } from "../lingering-close.ts";
 import type { HttpResponse } from "./pages.ts";
 
 /**
- * Sends what Connect answers. Unlike connect-node's own function for this it also notices, over
- * HTTP/2, that the caller vanished while it read too slowly, and ends the handler. Fails if the
- * answer could not be delivered whole.
+ * Sends what Connect answers. Connect-node's own function does not notice, over HTTP/2, that a slow
+ * caller has gone. This one does, and ends the handler. Rejects if the answer was not delivered
+ * whole.
  */
 export async function deliver(
   { status, header, body, trailer }: UniversalServerResponse,
@@ -19,7 +19,7 @@ export async function deliver(
   out.once("close", () => {
     closed = true;
   });
-  // Errors of a connection that breaks; `closed` tells of them.
+  // `closed` tells of a connection that breaks.
   out.on("error", () => {});
 
   const chunks = body?.[Symbol.asyncIterator]();
