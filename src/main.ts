@@ -38,7 +38,10 @@ Flags of move, which needs auth.sealing_keys of the servers on MongoDB as well:
 Every setting, in the file or as a variable: docs/settings.md
 `;
 
-/** npm passes a Ctrl-C on to a process that the terminal has told already: one wish, not two. */
+/**
+ * npm passes a Ctrl-C on to a process that has got it from the terminal already. Signals this close
+ * together count as one.
+ */
 const ECHO_MS = 500;
 
 /** How long after the grace a stop that does not end is given up. */
@@ -52,7 +55,7 @@ interface Flags {
 
 type Command = (flags: Flags) => number | Promise<number>;
 
-/** Each answers the exit code. */
+/** The commands. Each returns the exit code. */
 const commands = {
   serve,
   async demo() {
@@ -186,7 +189,10 @@ function readConfig(flags: Flags, env = process.env): ReturnType<typeof parseCon
   return parseConfig({ ...sources, file });
 }
 
-/** Says where the server is. To people on stderr, so that stdout has nothing but the log. */
+/**
+ * Tells where the server listens. The lines for people go to stderr, so that stdout has only the
+ * log.
+ */
 function announce({ grpcAddress, httpAddress }: RunningUsher, config: Config, log: Log): void {
   log.info({ grpc: grpcAddress, http: httpAddress, version: packageJson.version }, "listening");
   const open = [config.grpcListen, config.httpListen].filter(({ host }) => !isLoopback(host));

@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { PasswordStrength } from "./passwords/strength.ts";
 
-/** What AuthService is told by its operator. */
+/** The settings of AuthService. */
 export interface AuthSettings {
   /** How long a session lives after its start or its last renewal, in milliseconds. */
   readonly sessionLifeMs: number;
@@ -14,9 +14,9 @@ export interface AuthSettings {
   readonly audience: string;
   /** How long a user may take to sign in at a provider, in milliseconds. */
   readonly stateLifeMs: number;
-  /** What new passwords must have at least. */
+  /** The strength that new passwords must have. */
   readonly passwordStrength: PasswordStrength;
-  /** What the hash of a password costs, in KiB of memory. */
+  /** The memory that hashing a password takes, in KiB. */
   readonly passwordMemoryKiB: number;
   /** Whether activation codes and reset tokens are told to callers where Usher mails them too. */
   readonly returnCodes: boolean;
@@ -29,7 +29,7 @@ export interface AuthSettings {
   readonly oidc: Readonly<Record<string, OidcSettings>>;
 }
 
-/** What every provider that speaks OAuth 2 is told. */
+/** The settings of every provider that speaks OAuth 2. */
 export interface OAuthSettings {
   /** The id of the application at the provider. Empty: the provider is off. */
   readonly clientId: string;
@@ -84,7 +84,7 @@ export interface OidcSettings extends OAuthSettings {
   readonly clientAuth: "client_secret_basic" | "client_secret_post";
 }
 
-/** What AuthService is told, from what the operator has written. */
+/** The settings of AuthService, from those of the whole server. */
 export function readAuthSettings({ auth }: Config): AuthSettings {
   const { google, vk, facebook, oidc } = auth;
   return {

@@ -3,7 +3,7 @@ import type { Log } from "../logging/log.ts";
 import type { SweepSteps } from "./repository.ts";
 
 const EVERY_MS = 60_000;
-/** Between steps of one sweep, so that calls get through. */
+/** The pause between steps of one sweep, so that calls get through. */
 const PAUSE_MS = 100;
 const STEP = 500;
 

@@ -6,16 +6,18 @@ import type { SigningKeySteps } from "../repository.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import { ACCESS_TOKEN_LIFE_MS, type KeyRing, openKeyRing } from "./signing-keys.ts";
 
-/** How long the keys are remembered, until a look into the store for what others have added. */
+/**
+ * How long the keys are remembered. Then the store is read again for keys that others have added.
+ */
 const RELOAD_MS = 60_000;
 
 /**
- * How long a token is given again to whoever asks for the same session. A browser's page is many
- * requests at once, and a signature costs as much as everything else of a check.
+ * How long the same token is given again for the same session. A browser's page makes many requests
+ * at once, and a signature costs as much as the rest of a check.
  */
 const FRESH_MS = 15_000;
 
-/** Of so many sessions the last token is remembered, about 700 bytes each. */
+/** The last token is remembered of this many sessions, about 700 bytes each. */
 const MOST_REMEMBERED = 10_000;
 
 interface TokenOf {
@@ -26,9 +28,9 @@ interface TokenOf {
 /** Signs access tokens, and tells the keys that prove them. */
 export interface AccessTokens {
   /**
-   * A JWT for a session that is known to be live: nothing here knows whether it is. Signed within
-   * the last 15 seconds, so that calls for one session within them may get the same one, at once.
-   * Rejects with STORAGE_UNAVAILABLE.
+   * A JWT for a session. The caller has checked that the session is live. The token was signed
+   * within the last 15 seconds: calls for one session may get the same one. Rejects with
+   * STORAGE_UNAVAILABLE.
    */
   issue(token: TokenOf): string | Promise<string>;
   /**
@@ -60,7 +62,7 @@ export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
   /** The last token of each session, in the order in which they were signed. */
   const remembered = new Map<string, SignedToken>();
 
-  /** One look for all who ask at the same time; one that fails is not remembered. */
+  /** One read for all who ask at the same time. A failed read is not remembered. */
   function keyRing(now: number): Promise<KeyRing> {
     if (ring !== undefined && now - loadTime < RELOAD_MS) return ring;
     const opening = openKeyRing(parts, now);
@@ -116,8 +118,8 @@ function isFresh({ signTime }: SignedToken, now: number): boolean {
 }
 
 /**
- * RFC 7515, compact. Signed here and now: jose signs by WebCrypto, a job of the thread pool for
- * each token, which takes the main thread alone longer than the whole signature does.
+ * A compact JWS (RFC 7515), signed on this thread. jose would sign by WebCrypto: the job for the
+ * thread pool alone takes longer than the whole signature.
  */
 function signJwt({ id, algorithm, privateKey }: KeyRing["signer"], claims: object): string {
   const signed = `${encode({ alg: algorithm, kid: id, typ: "JWT" })}.${encode(claims)}`;

@@ -12,7 +12,7 @@ export const ACCESS_TOKEN_LIFE_MS = 5 * 60_000;
 /** How long a key signs before the next one does, in milliseconds. */
 const KEY_LIFE_MS = 30 * 24 * 60 * 60_000;
 
-/** How long before its first use a key is listed, for whoever keeps a copy of the list. */
+/** How long before its first use a key is listed, so that copies of the list have it in time. */
 const LISTED_AHEAD_MS = 60 * 60_000;
 
 /** How far apart the clocks of those who share the keys may be. */
@@ -52,7 +52,7 @@ export async function openKeyRing(
   }
   const key = await newSigningKey(sealer, next ?? now);
   const dropIds = keys.filter((_, nth) => isOver(keys, nth, now)).map(({ id }) => id);
-  // Where someone else was faster, theirs is as good.
+  // If another instance was faster its key is as good.
   await repository.addSigningKey({ key, newestId: newest?.id, dropIds });
   const renewed = readKeys(await repository.listSigningKeys(), sealer, now);
   if (renewed === undefined) throw new Error("no key of access tokens opens with the sealing keys");
@@ -99,7 +99,7 @@ async function newSigningKey(sealer: Sealer, useTime: number): Promise<SigningKe
   };
 }
 
-/** What a sealed key is tied to. */
+/** The context that a sealed key is tied to. */
 export function signingKeyContext(id: string): readonly string[] {
   return ["signing key", id];
 }

@@ -12,9 +12,9 @@ const ADDRESS_LIMIT = 100;
 /** A try that has not ended by then was cut off, and counts as failed. */
 const LONGEST_TRY_MS = 60_000;
 
-/** Of tries that wait because others are under way. */
+/** The most tries that may wait for others under way. */
 const MOST_WAITING = 256;
-/** How often those look again, should the tries that they wait for be another server's. */
+/** How often a waiting try looks again: the tries before it may be another instance's. */
 const LOOK_AGAIN_MS = 100;
 
 /** What is tried: an account, from an address. */
@@ -28,22 +28,24 @@ export interface Attempt {
 /** Counts tries of passwords, so that nobody has more of them than the limits allow. */
 export interface AttemptLimiter {
   /**
-   * Reserves a try and returns its id; it is to be ended by one of the others. Tries at once wait
-   * for each other rather than exceed the limit. Throws TOO_MANY_ATTEMPTS, OVERLOADED, and the
+   * Reserves a try and returns its id. One of the other methods must end it. Simultaneous tries
+   * wait for each other, so that the limit holds. Throws TOO_MANY_ATTEMPTS, OVERLOADED, and the
    * signal's reason.
    */
   begin(attempt: Attempt, signal?: AbortSignal): Promise<string>;
   /** The password was wrong: the try counts. */
   fail(id: string, event: NewAuditEvent): Promise<void>;
-  /** The try came to something else, and does not count. */
+  /** The try ended without a wrong password and does not count. */
   release(id: string): Promise<void>;
-  /** A step has released the try: whoever waits for it may go on. */
+  /** A step of the store has released the try. Those who wait for it may go on. */
   released(): void;
 }
 
 export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): AttemptLimiter {
   const waiting = new Set<() => void>();
-  /** How many tries have ended here. One that ends while the store is asked wakes nobody yet. */
+  /**
+   * How many tries have ended here. A try may end while the store is asked, when nobody waits yet.
+   */
   let ended = 0;
 
   /** Resolves when a try has ended, or might have. */
@@ -111,8 +113,8 @@ export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): At
 }
 
 /**
- * What an address counts as: one way of writing it for each, IPv4 inside IPv6 as IPv4, and an IPv6
- * address as its /64, the least that one customer of a provider has at hand.
+ * The key that an address counts under. Each address has one spelling. IPv4 inside IPv6 is IPv4. An
+ * IPv6 address counts as its /64: one customer has at least that many.
  */
 function networkOf(address: string): string {
   if (!isIPv6(address)) return address;

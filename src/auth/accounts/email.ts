@@ -32,8 +32,8 @@ export function parseEmail(text: string): Email | undefined {
 }
 
 /**
- * What the keys of all addresses begin with that begin with `text`, in any letter case. The domain
- * of an address in other letters than ASCII's is found by its ASCII form, or by the whole of it.
+ * The prefix of the keys of all addresses that begin with `text`, in any letter case. An
+ * internationalised domain is found by its ASCII form, or when it is written out.
  */
 export function emailKeyPrefix(text: string): string {
   const prefix = text.trimStart().normalize("NFC");
@@ -45,9 +45,9 @@ export function emailKeyPrefix(text: string): string {
 
 /**
  * Unicode's simple case folding: only characters that are each other's capitals become the same.
- * Full folding, or folding of the whole string, would also give `ß` the account of `ss`. Nothing
- * becomes an ASCII letter but ASCII letters: the Turkish `ı` and the long `ſ`, whose capitals are
- * `I` and `S`, are other mailboxes than `i` and `s`.
+ * Full folding would also give `ß` the account of `ss`. Only ASCII letters become ASCII letters:
+ * the Turkish `ı` and the long `ſ`, whose capitals are `I` and `S`, are other mailboxes than `i`
+ * and `s`.
  */
 function foldCase(text: string): string {
   return Array.from(text, foldCharacter).join("").normalize("NFC");

@@ -4,7 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
 import type { NewUser, UserSteps } from "../repository.ts";
 
-/** In one transaction, so that an import is quick and no other call waits long. */
+/** Users in one transaction. An import is quick that way, and no other call waits long. */
 const BATCH = 250;
 
 /** A user of an import, or what is wrong with it. */
@@ -17,7 +17,9 @@ export type ImportResult =
   | { readonly userId: string; readonly error?: never }
   | { readonly error: UsherError; readonly userId?: never };
 
-/** Imports users, each on its own: tells of each its id or why it was not imported, in order. */
+/**
+ * Imports users, each on its own. Returns for each, in order, its id or why it was not imported.
+ */
 export async function importUsers(
   { repository, clock }: { readonly repository: UserSteps; readonly clock: Clock },
   given: readonly (ImportedUser | UsherError)[],

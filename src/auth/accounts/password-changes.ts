@@ -80,7 +80,7 @@ export async function requestPasswordReset(
   const expireTime = now + RESET_TOKEN_LIFE_MS;
   const written = {
     kind: "password_reset",
-    // As the user has it: the other way of writing it may lead to another mailbox.
+    // The address as the user has it. Another spelling may lead to another mailbox.
     to: user?.email?.address ?? email.address,
     resetToken,
     expireTime: new Date(expireTime).toISOString(),
@@ -122,7 +122,7 @@ export function completePasswordReset(
     ({ type: "password_reset_failed", userId: await userIdOf(room, email.key) }) as const;
   return withRefusalEvent(room, describe, async () => {
     const token = { emailKey: email.key, tokenHash: hashToken(resetToken) };
-    // Asked first, so that nobody makes the server hash passwords without a good token.
+    // The token is checked first, so that nobody can make the server hash passwords without one.
     if (!(await repository.checkResetToken({ ...token, now: clock.now() }))) {
       throw new UsherError("WRONG_RESTORE_TOKEN");
     }

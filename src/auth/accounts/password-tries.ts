@@ -19,18 +19,18 @@ export interface PasswordTry {
 
 /** A password that was right. */
 export interface RightPassword {
-  /** To be released together with what the password was asked for. */
+  /** The try to release in the step for which the password was asked. */
   readonly attemptId: string;
   readonly credentials: Credentials;
-  /** What to keep in place of the hash; undefined where it is as it should be. */
+  /** The hash to keep from now on; undefined if the old one is good. */
   readonly newPasswordHash: string | undefined;
 }
 
 /**
- * Checks a password within the limits and, if it is right, goes on with `use`, which releases the
- * try where it succeeds. What is refused, there too, becomes an event. An unknown user, one
- * without a password and a wrong password are the same to the caller, in words and in time.
- * Throws WRONG_PASSWORD, USER_NOT_ACTIVE, TOO_MANY_ATTEMPTS, OVERLOADED, and what `use` throws.
+ * Checks a password within the limits. If it is right `use` is called, which must release the try.
+ * Each refusal becomes an event, also one of `use`. An unknown user, a user without a password and
+ * a wrong password look the same to the caller, in words and in time. Throws WRONG_PASSWORD,
+ * USER_NOT_ACTIVE, TOO_MANY_ATTEMPTS, OVERLOADED, and what `use` throws.
  */
 export async function tryPassword<T>(
   room: AccountRoom,
@@ -69,7 +69,7 @@ async function check(
   return { attemptId, credentials, newPasswordHash: checked.newHash };
 }
 
-/** Ends a try that came to nothing: a wrong password counts, nothing else does. */
+/** Ends a try that failed. Only a wrong password counts. */
 async function settle(
   room: AccountRoom,
   given: PasswordTry,

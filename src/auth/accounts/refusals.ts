@@ -12,12 +12,12 @@ const notRefusals: ReadonlySet<string> = new Set([
   "STORAGE_UNAVAILABLE",
 ]);
 
-/** Whether an error is an answer about an account: no fault of a field or of the server. */
+/** Whether an error is an answer about an account, and not about a field or the server. */
 export function isRefusal(error: unknown): error is UsherError {
   return error instanceof UsherError && !notRefusals.has(error.reason);
 }
 
-/** Runs a call. What it refuses becomes the event that `describe` gives then. */
+/** Runs a call. If it is refused the event of `describe` is kept. */
 export async function withRefusalEvent<T>(
   { repository, clock }: { readonly repository: AuditSteps; readonly clock: Clock },
   describe: () => Refused | Promise<Refused>,

@@ -54,7 +54,7 @@ export function completeRegistration(
     ({ type: "registration_failed", userId: await userIdOf(room, emailKey) }) as const;
   return withRefusalEvent(room, describe, async () => {
     const code = { emailKey, codeHash: hashToken(request.code) };
-    // Asked first, so that nobody makes the server hash passwords without a good code.
+    // The code is checked first, so that nobody can make the server hash passwords without one.
     const check = await repository.checkActivationCode({ ...code, now: clock.now() });
     if (check !== "good") throw refused(check);
     const password = await checkNewPassword(

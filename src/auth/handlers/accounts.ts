@@ -18,7 +18,7 @@ import { toUser } from "./messages.ts";
 /** In bytes. Far longer than any that Usher makes. */
 const LONGEST_CODE = 1_024;
 
-/** From a sign-up form to a password, and from one password to another. */
+/** Registration, and changes of passwords. */
 export function accountHandlers(
   room: AccountRoom,
 ): AuthHandlers<

@@ -43,7 +43,7 @@ export function auditHandlers({
     async listAuditEvents(request) {
       const limit = pageSize("page_size", request.pageSize);
       const userId = optionalUserIdField("user_id", request.userId);
-      // One more than asked for tells whether there are more.
+      // One more than asked for is read, to know whether there are more.
       const events = await repository.listEvents({
         limit: limit + 1,
         after: placeField("page_token", request.pageToken),
@@ -59,7 +59,7 @@ export function auditHandlers({
   };
 }
 
-/** Where a list goes on. */
+/** The token of the next page. */
 function placeField(field: string, token: string): AuditQuery["after"] {
   const place = pageStart(field, token);
   if (place === undefined) return undefined;

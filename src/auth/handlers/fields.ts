@@ -6,7 +6,10 @@ import type { AuthRepository, Email } from "../repository.ts";
 
 const USER_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const LONGEST_DEVICE = 512;
-/** In bytes. Old hashes may be of longer ones than can be set today, though hardly of this. */
+/**
+ * In bytes. Imported hashes may be of longer passwords than can be set today, but not of longer
+ * ones than this.
+ */
 const LONGEST_PASSWORD = 4_096;
 /** As google.protobuf.Timestamp has them. */
 const FIRST_SECOND = -62_135_596_800n;
@@ -46,7 +49,7 @@ export function emailField(field: string, value: string): Email {
   return email;
 }
 
-/** A password to check, be it one from before there were rules. */
+/** A password to check. It may be older than the rules for new ones. */
 export function passwordField(field: string, value: string): string {
   return requiredField(field, value, LONGEST_PASSWORD);
 }
@@ -65,7 +68,7 @@ export function timeField(
   return Number(seconds) * 1_000 + Math.ceil(nanos / 1e6);
 }
 
-/** Words about a device, cut to a length that lists can show. */
+/** A description of a device, cut to a length that lists can show. */
 export function deviceField(field: string, value: string): string {
   const device = textField(field, value, Number.POSITIVE_INFINITY);
   return [...device].slice(0, LONGEST_DEVICE).join("");
@@ -80,7 +83,7 @@ export function addressField(field: string, value: string): string {
   return value;
 }
 
-/** The key of a request that names one user, as the wire has it. */
+/** The user that a request names: by id or by email. */
 type WireUserKey =
   | { readonly case: "userId" | "email"; readonly value: string }
   | { readonly case: undefined };

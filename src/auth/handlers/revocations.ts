@@ -5,7 +5,7 @@ import type { Revocation } from "../repository.ts";
 import type { RevocationFeed, RevocationNews } from "../sessions/revocation-feed.ts";
 import type { AuthHandlers } from "./handlers.ts";
 
-/** What services need to know that check access tokens by themselves. */
+/** WatchRevocations, for services that check access tokens by themselves. */
 export function revocationHandlers(feed: RevocationFeed): AuthHandlers<"watchRevocations"> {
   return {
     async *watchRevocations({ cursor }, { signal }) {

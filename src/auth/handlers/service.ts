@@ -21,7 +21,7 @@ import { sessionHandlers } from "./sessions.ts";
 import { socialHandlers } from "./social.ts";
 import { userHandlers } from "./users.ts";
 
-/** What AuthService is made of. */
+/** The parts that AuthService is made of. */
 export interface AuthParts {
   readonly repository: AuthRepository;
   readonly keys: KeyStore;
@@ -32,7 +32,7 @@ export interface AuthParts {
   readonly mailQueue?: MailQueue | undefined;
 }
 
-/** AuthService, ready to be put on a wire. */
+/** AuthService, ready to be served. */
 export interface AuthRoom {
   /** The calls that are there; the others are unimplemented. They throw `UsherError`. */
   readonly implementation: Partial<ServiceImpl<typeof AuthService>>;
@@ -49,7 +49,7 @@ export function createAuthService(parts: AuthParts): AuthRoom {
   const http = createProviderHttp(log);
   const sealer = createSealer(keys);
   const relay = queue && createMailRelay({ repository, queue, sealer, clock, log });
-  // Mail that was kept before the last stop.
+  // This sends mail that was kept before the last stop.
   relay?.poke();
   const sweeper = createSweeper({
     repository,

@@ -9,17 +9,17 @@ export interface SessionAnswerRoom {
   readonly accessTokens: AccessTokens;
 }
 
-/** A live session, as what answers about it is told. */
+/** A live session, for an answer about it. */
 interface LiveSession {
   readonly user: User;
   readonly session: Session;
-  /** Empty where the one in hand stays. */
+  /** Empty if the caller's token stays valid. */
   readonly token: string;
 }
 
 /**
- * What every answer about a live session has. The messages are made when they are asked for: the
- * codec of CheckSession reads what they are made of instead.
+ * The part that every answer about a live session has. Its messages are made when they are asked
+ * for. The codec of CheckSession asks for none and reads the user and session themselves.
  */
 export class SessionAnswer {
   readonly live: LiveSession;

@@ -4,9 +4,9 @@ import { isKnown, wireStates } from "./messages.ts";
 import { SessionAnswer } from "./session-answer.ts";
 
 /**
- * `CheckSessionResponse`, what AuthService says most: the answer to every request of a web backend.
- * Written straight from the store's user and session, as the queue's hot answers are.
- * test/auth/handlers/session-codec.test.ts holds the bytes equal to those of protobuf-es.
+ * Encodes `CheckSessionResponse`, the most frequent answer of AuthService, straight from the
+ * store's user and session. test/auth/handlers/session-codec.test.ts compares the bytes with those
+ * of protobuf-es.
  */
 
 /** Field numbers of usher.auth.v1.CheckSessionResponse, as in sessions.proto. */
@@ -66,7 +66,7 @@ const encodedUsers = new WeakMap<User, Uint8Array>();
 /** The encoders by the methods that answer with these messages. */
 export const authEncoders = { checkSession: encodeCheckSession };
 
-/** A `CheckSessionResponse`; undefined for what is not an answer of ours. */
+/** A `CheckSessionResponse`. Undefined for an answer that is not a SessionAnswer. */
 function encodeCheckSession(answer: unknown): Uint8Array | undefined {
   if (!(answer instanceof SessionAnswer)) return undefined;
   const { live, accessToken } = answer;
@@ -82,7 +82,7 @@ function encodeCheckSession(answer: unknown): Uint8Array | undefined {
   return writer.finish();
 }
 
-/** Each user is written once: the store gives the same one again as long as nothing changes. */
+/** Each user is encoded once. The store gives the same object again as long as nothing changes. */
 function encodeUser(told: User): Uint8Array {
   const known = encodedUsers.get(told);
   if (known !== undefined) return known;

@@ -17,7 +17,7 @@ const LONGEST_EMAIL_PREFIX = 1_024;
 const LONGEST_PROVIDER = 64;
 const MOST_IMPORTED = 10_000;
 
-/** Looking users up and steering them, for whoever administers them. */
+/** The calls of administrators: look users up, change, deactivate, delete and import them. */
 export function userHandlers(
   room: SessionRoom,
 ): AuthHandlers<

@@ -2,7 +2,7 @@ import { randomUUIDv7 } from "node:crypto";
 import type { NewMail } from "../repository.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
-/** What a mail tells. The `kind` says which words to put around it. */
+/** The content of a mail. The `kind` says which words to put around it. */
 export type Mail =
   | {
       readonly kind: "registration";
@@ -20,9 +20,9 @@ export type Mail =
     }
   | { readonly kind: "password_changed"; readonly to: string };
 
-/** Writes mail so that a step can keep it together with what it tells of. */
+/** Writes mail for a step, which keeps it in the transaction of the change that it is about. */
 export interface MailWriter {
-  /** Undefined where no mail is sent. `expireTime`: when it has lost its use. */
+  /** Undefined if Usher sends no mail. `expireTime`: when the mail has lost its use. */
   write(mail: Mail, expireTime?: number): NewMail | undefined;
   /** To be called when a step has kept mail. */
   sent(): void;
@@ -30,7 +30,7 @@ export interface MailWriter {
   readonly returnCodes: boolean;
 }
 
-/** Of a service that has no queue for mail: callers send it themselves. */
+/** For a service without a queue for mail. Callers send it themselves. */
 export const noMail: MailWriter = { write: () => undefined, sent() {}, returnCodes: true };
 
 /** `sent` is called when there is mail to deliver. */

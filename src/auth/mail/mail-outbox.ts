@@ -7,8 +7,8 @@ import { type Mail, openMail } from "./mail-messages.ts";
 /** Where mail waits for whoever sends it. */
 export interface MailQueue {
   /**
-   * Takes mail in, all of it or none, durable when the promise resolves. What has an id that was
-   * taken in before is not taken in again.
+   * Takes mail, all of it or none, durable when the promise resolves. Mail with an id that was
+   * taken before is passed over.
    */
   put(mails: readonly QueuedMail[]): Promise<void>;
 }
@@ -21,15 +21,14 @@ export interface QueuedMail {
 }
 
 /**
- * Carries mail from the outbox, where it was kept in one transaction with what it tells of, into
- * the queue. It is removed from the outbox when the queue has it for sure; should the process end
- * in between, it is put once more, and the queue knows it by its id. So none is lost, and none is
- * there twice.
+ * Carries mail from the outbox into the queue. A step has kept it in the outbox, in the transaction
+ * of its change. It leaves the outbox when its put is durable. If the process ends in between it is
+ * put once more, and the queue knows its id. So no mail is lost and none comes twice.
  */
 export interface MailRelay {
   /** There is mail. Returns at once. */
   poke(): void;
-  /** Ends after what is under way. What is left waits for the next start. */
+  /** Ends after the mail that is under way. The rest waits for the next start. */
   close(): Promise<void>;
 }
 

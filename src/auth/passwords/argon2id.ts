@@ -3,7 +3,7 @@ import { promisify } from "node:util";
 import { fromBase64, toBase64 } from "./base64.ts";
 import { isEqual, LEAST_HASH_BYTES, type PasswordHash } from "./password-hash.ts";
 
-/** What a hash costs whoever makes or guesses it. */
+/** The cost of a hash, for its maker and for one who guesses. */
 export interface Argon2Cost {
   readonly memoryKiB: number;
   readonly passes: number;
@@ -33,7 +33,7 @@ export async function hashByArgon2id(password: string, cost: Argon2Cost): Promis
   );
 }
 
-/** A hash of no password, which costs as much to check against as one that is. */
+/** A hash of no password. A check against it costs as much as against a real one. */
 export function argon2idOfNothing(cost: Argon2Cost): string {
   return encode(cost, randomBytes(SALT_BYTES), randomBytes(HASH_BYTES));
 }

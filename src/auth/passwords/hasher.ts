@@ -13,8 +13,8 @@ export interface PasswordHasher {
   /** Hashes a password that is in NFKC. Throws OVERLOADED. */
   hash(password: string, signal?: AbortSignal): Promise<string>;
   /**
-   * Checks a password, as given and in NFKC, against a stored hash. Without one (empty) it takes
-   * as long as with a hash of ours, and says no. Throws OVERLOADED.
+   * Checks a password, as given and in NFKC, against a stored hash. An empty hash never fits and
+   * takes as long as a real one. Throws OVERLOADED.
    */
   check(password: string, hash: string, signal?: AbortSignal): Promise<PasswordCheck>;
 }
@@ -31,7 +31,7 @@ const MOST_WAITING = 256;
 export function createPasswordHasher(
   cost: Argon2Cost,
   gate: Gate = createGate({
-    // A core stays free, too: else a storm of sign-ins would slow down every other call.
+    // One core stays free too, so that a storm of sign-ins does not slow down every other call.
     atOnce: Math.max(1, Math.min(MOST_AT_ONCE, availableParallelism() - 1)),
     waiting: MOST_WAITING,
   }),
@@ -40,7 +40,7 @@ export function createPasswordHasher(
 
   async function check(password: string, stored: string): Promise<PasswordCheck> {
     const hash = parseHash(stored === "" ? nothing : stored);
-    // Ours are of the NFKC form; whoever made the others may not have known of it.
+    // Our own hashes are of the NFKC form. Imported ones may be of the password as it was typed.
     const normal = password.normalize("NFKC");
     const byNormal = await hash?.verify(normal);
     const right = byNormal || (normal !== password && (await hash?.verify(password)));

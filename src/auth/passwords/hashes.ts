@@ -7,7 +7,7 @@ import { parseScrypt } from "./scrypt.ts";
 
 const parsers = [parseArgon2id, parseBcrypt, parseScrypt, parsePbkdf2, parseAuthmanSha256];
 
-/** What a hash checks passwords with; undefined for one of no known form, or at no bearable cost. */
+/** The checker for a stored hash. Undefined for an unknown form, or a cost that is too high. */
 export function parseHash(text: string): PasswordHash | undefined {
   for (const parse of parsers) {
     const hash = parse(text);

@@ -23,7 +23,10 @@ const levels = {
 export type PasswordStrength = keyof typeof levels;
 
 const LONGEST = 256;
-/** NFKC makes one character eighteen at most; what is longer than that before is not worth it. */
+/**
+ * NFKC makes at most eighteen characters of one. A longer password is refused before it is
+ * normalised.
+ */
 const LONGEST_BEFORE = 4 * LONGEST;
 
 const groups = [/\p{Ll}/u, /\p{Lu}/u, /\p{Nd}/u, /[^\p{Ll}\p{Lu}\p{Nd}]/u];

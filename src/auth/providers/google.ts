@@ -7,7 +7,7 @@ const table: OAuthTable<GoogleSettings> = {
   name: "google",
   scopeSeparator: " ",
   authUrl: ({ authUrl }) => authUrl,
-  // Google gives a refresh token only to whoever asks for one, and only where it asks the user.
+  // Google gives a refresh token only if one is asked for and the user is asked for consent.
   authParameters: ({ offline }) =>
     offline ? { access_type: "offline", prompt: "consent" } : { access_type: "online" },
   token: {

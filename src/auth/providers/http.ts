@@ -33,7 +33,7 @@ export interface ProviderRequest {
   readonly method: "GET" | "POST";
   /** Without the parameters. */
   readonly url: string;
-  /** Those that are empty are left out. */
+  /** Empty ones are left out. */
   readonly parameters: Parameters;
   /** A token for the Authorization header. */
   readonly bearer?: string | undefined;
@@ -51,7 +51,7 @@ type LibraryFetch = (
   init: {
     readonly method: string;
     readonly headers: Readonly<Record<string, string>>;
-    /** Text, or what makes some, such as URLSearchParams. */
+    /** Text, or something that becomes text, such as URLSearchParams. */
     readonly body?: unknown;
   },
 ) => Promise<Response>;

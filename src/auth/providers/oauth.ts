@@ -5,7 +5,7 @@ import type { OAuthSettings } from "../settings.ts";
 import { type JsonObject, type Parameters, type ProviderHttp, withQuery } from "./http.ts";
 import type { Credentials, IdentifyRequest, Identity, Provider } from "./provider.ts";
 
-/** In what one OAuth 2 provider differs from the others. */
+/** How one OAuth 2 provider differs from the others. */
 export interface OAuthTable<Settings extends OAuthSettings> {
   readonly name: string;
   /** What stands between two scopes. */
@@ -13,7 +13,7 @@ export interface OAuthTable<Settings extends OAuthSettings> {
   /** Whether the code's device id must come with the code. */
   readonly needsDeviceId?: boolean;
   authUrl(settings: Settings): string;
-  /** What the login page is given beside the parameters that all have. */
+  /** The parameters of the login page beside those that all providers have. */
   authParameters?(settings: Settings): Parameters;
   /** Gives tokens for a code. Has the parameters of RFC 6749 and those given here, which win. */
   readonly token: Endpoint<Settings, IdentifyRequest>;
@@ -106,7 +106,7 @@ export function oauthProvider<Settings extends OAuthSettings>(
     const refreshToken = answer.body["refresh_token"];
     return {
       accessToken: answer.token,
-      // A provider that gives no new one lets the old one go on.
+      // A provider that gives no new refresh token lets the old one go on.
       refreshToken: isText(refreshToken) ? refreshToken : (before.refreshToken ?? ""),
       deviceId: before.deviceId ?? "",
     };
@@ -179,13 +179,13 @@ export function under(base: string, path: string): string {
   return `${base.replace(/\/+$/, "")}/${path}`;
 }
 
-/** What the log says when a user has taken consent back, or it has run out. */
+/** The log's words when a user has withdrawn consent, or it has run out. */
 export const CONSENT_OVER = "the user's consent at the provider is over";
 
 /** When a token request is refused for what was given, not for something else. */
 interface Refusal {
   readonly isOver: ((body: JsonObject) => boolean) | undefined;
-  /** What the log then says. */
+  /** The log's words for that. */
   readonly message: string;
 }
 
@@ -206,7 +206,10 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-/** Whether an answer tells of the provider's own trouble. Some refuse with 200, so 2xx is not it. */
+/**
+ * Whether an answer is about the provider's own trouble. The status does not tell: some refuse with
+ * 200.
+ */
 function isServerFault(status: number): boolean {
   return status >= 500;
 }

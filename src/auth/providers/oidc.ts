@@ -30,10 +30,10 @@ import { readErrorWord, readOpenIdClaims } from "./read.ts";
 /** How far the provider's clock may be off, in seconds. */
 const CLOCK_TOLERANCE_S = 30;
 
-/** How long what a provider tells of itself is good, in milliseconds. */
+/** How long a provider's metadata is kept, in milliseconds. */
 const DISCOVERY_LIFE_MS = 60 * 60_000;
 
-/** openid-client asks for keys anew, should one be missing, only where its copy is this old. */
+/** openid-client fetches missing keys only if its copy is at least this old. */
 const STALE_KEYS_S = 60;
 
 type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers;
@@ -49,7 +49,7 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
   let discovered: { readonly server: ServerMetadata; readonly time: number } | undefined;
   let keys: ExportedJWKSCache | undefined;
 
-  /** The provider as one call sees it: with that call's limits. Rejects if it cannot be asked. */
+  /** The provider for one call, with the limits of that call. Rejects if it cannot be asked. */
   async function configure(signal: AbortSignal | undefined): Promise<Configuration> {
     const fetchJson = http.fetchFor({ timeoutMs: requestTimeoutMs, signal });
     if (discovered === undefined || clock.now() - discovered.time >= DISCOVERY_LIFE_MS) {
@@ -66,14 +66,18 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
     if (plainHttp) allowInsecureRequests(config);
     enableNonRepudiationChecks(config);
     if (keys !== undefined) {
-      // Made to look old, so that a key the provider has just begun to use is asked for at once.
+      // The copy is made to look old, so that a key that the provider has just begun to use is
+      // fetched at once.
       const uat = Math.min(keys.uat, Math.floor(Date.now() / 1_000) - STALE_KEYS_S);
       setJwksCache(config, { ...keys, uat });
     }
     return config;
   }
 
-  /** Who the tokens are about. Rejects if the provider does not tell, or tells of someone else. */
+  /**
+   * The person that the tokens are about. Rejects if the provider does not say, or names someone
+   * else.
+   */
   async function readIdentity(
     config: Configuration,
     { access_token: accessToken }: Tokens,

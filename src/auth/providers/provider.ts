@@ -17,8 +17,8 @@ export interface Provider {
   /** Exchanges the code and reads the profile. Never throws; the log has what went wrong. */
   identify(request: IdentifyRequest): Promise<Identification>;
   /**
-   * Asks again about someone who signed in before, with what was left then. Never throws. What
-   * comes back may replace the credentials even at the provider: store it whatever happens.
+   * Asks again about someone who signed in before, with the credentials of then. Never throws. The
+   * new credentials may have made the old ones void: store them whatever happens.
    */
   askAgain(credentials: Credentials, signal: AbortSignal): Promise<Reaffirmation>;
 }
@@ -68,7 +68,7 @@ export type Reaffirmation =
     }
   /** The provider no longer takes what the user once consented to. */
   | { readonly outcome: "withdrawn" }
-  /** There is nothing to ask with. */
+  /** There are no credentials to ask with. */
   | { readonly outcome: "unasked" }
   /** The provider did anything else than it should. `credentials` are those to keep, if changed. */
   | { readonly outcome: "failed"; readonly credentials?: Credentials };
@@ -82,10 +82,10 @@ export interface Identity {
   readonly profile: ProviderProfile;
 }
 
-/** What the provider gave to act for the user. Secret. */
+/** The credentials that the provider gave to act for the user. Secret. */
 export interface Credentials {
   readonly accessToken: string;
-  /** What makes the next access token; empty if the provider gave none. */
+  /** The refresh token; empty if the provider gave none. */
   readonly refreshToken: string;
   /** To which device they belong, where the provider wants to know; else empty. */
   readonly deviceId: string;

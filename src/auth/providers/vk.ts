@@ -59,7 +59,7 @@ const classic: OAuthTable<VkSettings> = {
   authUrl: ({ oauthUrl }) => under(oauthUrl, "authorize"),
   authParameters: ({ scopes }) => ({
     v: API_VERSION,
-    // So that the token lasts, and with it the means to ask again.
+    // Without it the token would end soon, and VK could not be asked again.
     scope: [...new Set([...scopes, "offline"])].join(","),
   }),
   token: { method: "GET", url: ({ oauthUrl }) => under(oauthUrl, "access_token") },

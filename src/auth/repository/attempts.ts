@@ -19,7 +19,7 @@ export interface AttemptSteps {
    */
   failAttempt(id: string, event: NewAuditEvent): Promise<void>;
 
-  /** Takes a try back: it came to no answer, or to another than a wrong password. */
+  /** Takes a try back. It came to no answer, or its password was not wrong. */
   releaseAttempt(id: string): Promise<void>;
 }
 
@@ -40,6 +40,6 @@ export interface AttemptReservation {
 
 export type ReservationOutcome =
   | { readonly outcome: "reserved" }
-  /** Tries under way could use up what may still fail. */
+  /** The tries under way could use up the failures that are left. */
   | { readonly outcome: "busy" }
   | { readonly outcome: "locked"; readonly retryAfterMs: number };

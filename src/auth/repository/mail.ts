@@ -13,7 +13,7 @@ export interface MailSteps {
 }
 
 export interface NewMail {
-  /** Unlike that of any other mail; what keeps the queue from taking a mail twice. */
+  /** Unique to this mail. By it the queue takes no mail twice. */
   readonly id: string;
   /** The mail, sealed: it has codes in it. */
   readonly sealed: string;

@@ -69,7 +69,7 @@ export interface PasswordSignIn {
   readonly userId: string;
   /** The hash that the password was checked against. */
   readonly passwordHash: string;
-  /** What it is replaced with; undefined where it is as it should be. */
+  /** The hash that replaces it; undefined if it stays. */
   readonly newPasswordHash: string | undefined;
   readonly session: NewSession;
   readonly now: number;

@@ -97,9 +97,9 @@ export type SessionCheckOutcome =
       readonly outcome: "live";
       readonly user: User;
       readonly session: Session;
-      /** What makes the token's successor; undefined while the token is the one to use. */
+      /** The salt of the token's successor; undefined while the token is the one to use. */
       readonly successorSalt: Uint8Array | undefined;
-      /** Whose provider it is now the caller's turn to ask; undefined for nobody's. */
+      /** The social account whose provider the caller shall ask now; undefined for none. */
       readonly dueAccount: DueAccount | undefined;
     }
   | { readonly outcome: "unknown" }

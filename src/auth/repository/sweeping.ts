@@ -1,4 +1,4 @@
-/** What is over takes room until it is swept. */
+/** Removes what is over, so that it does not take room for ever. */
 export interface SweepSteps {
   /**
    * Removes what is over, at most `limit` of each kind. Returns the most that it removed of one.

@@ -1,11 +1,11 @@
 import type { AttemptReservation, ReservationOutcome } from "../repository.ts";
 
-/** What a try counts for: its account and, where that is known, its address. */
+/** The keys that a try counts under: its account and, if known, its address. */
 export type AttemptKey = { readonly account: string } | { readonly address: string };
 
 export interface AttemptLimit {
   readonly by: AttemptKey;
-  /** So many failures lock it. */
+  /** This many failures lock the key. */
   readonly limit: number;
 }
 
@@ -28,7 +28,7 @@ export function attemptLimits({
   return address === "" ? [ofAccount] : [ofAccount, { by: { address }, limit: addressLimit }];
 }
 
-/** Why no more may try; undefined if one may. */
+/** Why no further try is allowed; undefined if one is. */
 export function attemptRefusal(
   { now, windowMs }: AttemptReservation,
   tries: readonly CountedTries[],

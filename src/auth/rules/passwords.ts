@@ -1,6 +1,6 @@
 import type { UserState } from "../repository.ts";
 
-/** Why a password that was right a moment ago counts no more; undefined if it counts. */
+/** Why a password that was right a moment ago does not count any more; undefined if it counts. */
 export function passwordRefusal(
   found: { readonly state: UserState; readonly passwordHash: string | null } | undefined,
   /** The hash that the password was checked against. */

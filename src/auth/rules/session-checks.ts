@@ -3,7 +3,7 @@ import type { Session, SessionCheck, SessionRenewal } from "../repository.ts";
 /** A check within this time of the last one is not worth a write. */
 const SEEN_STEP_MS = 60_000;
 
-/** What a check of a session leaves to be written. */
+/** What has to be written after a check of a session. */
 export interface DueWrites {
   readonly renewal: SessionRenewal | undefined;
   /** Whether the time of the check is to be kept as the last one. */

@@ -3,10 +3,10 @@ import type { User, UserPage, UserQuery } from "../repository.ts";
 /** A page looks at so many users beyond those that it lists, so that no call is slow. */
 const MOST_PASSED_OVER = 1_000;
 
-/** The last character of all: whatever goes on from a prefix comes before the prefix and this. */
+/** The last character of Unicode. Every text with a prefix sorts before the prefix and this. */
 const LAST_CHARACTER = "\u{10ffff}";
 
-/** The order in which a list walks over users: by the filter that leaves the fewest of them. */
+/** The order in which a list walks over users. It follows the filter that leaves the fewest. */
 export type UserWalk = "email" | "provider" | "state" | "all";
 
 export function userWalk({ emailKeyPrefix, provider, state }: UserQuery): UserWalk {
@@ -37,8 +37,8 @@ export class UserPageBuilder {
   }
 
   /**
-   * Takes what the walk has come to. Returns false when there was a user to list and no room: the
-   * walk is over then.
+   * Takes the next user of the walk. Returns false, and the walk is over, if the page has no room
+   * for it.
    */
   take(place: string, isListed: boolean, toUser: () => User): boolean {
     if (isListed) {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { KeyStore } from "../repository.ts";
 
-/** Tells the digest apart from any other of the same bytes. */
+/** Separates this digest from any other of the same bytes. */
 const PURPOSE = "usher sealing key id\n";
 const ID_BYTES = 8;
 
@@ -14,7 +14,7 @@ export function keyStoreOf(secrets: readonly Uint8Array[]): KeyStore {
   return { sealingKeys: secrets.map((secret) => ({ id: idOf(secret), secret })) };
 }
 
-/** It stands in the open beside what is sealed; of a random key it tells nothing that helps. */
+/** The id stands in the open beside what is sealed. It reveals nothing useful of a random key. */
 function idOf(secret: Uint8Array): string {
   const digest = createHash("sha256").update(PURPOSE).update(secret).digest();
   return digest.subarray(0, ID_BYTES).toString("hex");

@@ -24,7 +24,7 @@ export function isSessionToken(text: string): boolean {
   return checksumOf(body.subarray(0, SECRET_BYTES)) === body.readUInt32BE(SECRET_BYTES);
 }
 
-/** What, together with a token, makes the token's successor. */
+/** The salt that makes, together with a token, the token's successor. */
 export function newSuccessorSalt(): Uint8Array {
   return randomBytes(SECRET_BYTES);
 }
@@ -44,7 +44,7 @@ export function randomSecret(): string {
 
 /** The form in which the store knows a random token, which needs no salt and no stretching. */
 export function hashToken(token: string): Uint8Array {
-  // By way of a text: Node takes twice as long to hash into a buffer.
+  // It goes by way of a text: Node takes twice as long to hash into a buffer.
   return Buffer.from(hash("sha256", token, "latin1"), "latin1");
 }
 

@@ -11,7 +11,7 @@ const PAUSE_AFTER_FAULT_MS = 5_000;
 
 const PAGE = 100;
 
-/** What one watcher is told next. */
+/** The next message for a watcher. */
 export interface RevocationNews {
   /** The place after it, to go on from. */
   readonly cursor: string;
@@ -20,14 +20,14 @@ export interface RevocationNews {
 }
 
 /**
- * Tells watchers what is revoked. All of them share one look into the store, which finds what any
- * instance has revoked; each then reads at its own pace, so that a slow one holds nobody up.
+ * Tells watchers what is revoked. They share one read of the store, which finds the revocations of
+ * every instance. Each watcher reads at its own pace, so a slow one holds nobody up.
  */
 export class RevocationFeed {
   readonly #repository: RevocationSteps;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** Those who have read everything, each with the place from which on there is news for it. */
+  /** Watchers that have read everything, each with the place from which on there is news for it. */
   readonly #waiting = new Set<{ readonly after: number; readonly wake: () => void }>();
   readonly #closed = new AbortController();
   #cancelPoll: (() => void) | undefined;
@@ -51,7 +51,7 @@ export class RevocationFeed {
     const given = readCursor(cursor);
     this.#closed.signal.throwIfAborted();
     const last = await this.#repository.lastRevocation();
-    // Sequences never go back, so a place that is yet to come was another database's.
+    // Sequences never go back, so a place in the future is of another database.
     let after = given === undefined ? last : given > last ? 0 : given;
     yield { cursor: pageToken(after), revocation: undefined };
     while (!signal.aborted) {

@@ -8,7 +8,7 @@ import {
 import { hashToken, isSessionToken, newSuccessorSalt, successorOf } from "./opaque-tokens.ts";
 import type { SessionRoom } from "./sessions.ts";
 
-/** So that calls already under way with the old token, and those right after, succeed. */
+/** The old token works this long, for calls that are under way with it and those right after. */
 const OLD_TOKEN_LIFE_MS = 60_000;
 
 type Live = Extract<SessionCheckOutcome, { readonly outcome: "live" }>;
@@ -44,7 +44,7 @@ export async function checkSession(room: SocialCheckRoom, token: string): Promis
   return { user: check?.user ?? found.user, session, newToken };
 }
 
-/** Most checks find that it does not, and are spared the making of a successor. */
+/** Most checks find that it need not be renewed, and no successor is made. */
 function endsSoon({ settings }: SessionRoom, { session, successorSalt }: Live, now: number) {
   const left = session.expireTime - now;
   return successorSalt === undefined && left <= settings.sessionRenewBeforeMs;

@@ -8,10 +8,10 @@ import { openCredentials, sealCredentials } from "./provider-credentials.ts";
 /** How long after a provider was asked it may be asked again, if it did not confirm. */
 export const ASK_AGAIN_AFTER_MS = 60_000;
 
-/** Given up before the next one may ask, so that no refresh token is used twice. */
+/** A check is given up before the next one may ask, so that no refresh token is used twice. */
 const LONGEST_CHECK_MS = ASK_AGAIN_AFTER_MS - 5_000;
 
-/** What a check of a social account with its provider works on. */
+/** The parts that a check with a provider works on. */
 export interface SocialCheckRoom extends SessionRoom {
   readonly providers: ReadonlyMap<string, Provider>;
   readonly sealer: Sealer;
@@ -24,9 +24,10 @@ export type SocialCheckResult =
   | { readonly outcome: "withdrawn" };
 
 /**
- * Asks the provider about a user who signed in through it before: whether consent still stands,
- * and what the profile is now. A provider that does not answer as it should changes nothing.
- * Goes on to its end though the caller may have gone: what it learns may replace what there is.
+ * Asks the provider about a user who signed in through it before: whether consent still stands, and
+ * what the profile is now. A provider that does not answer as it should changes nothing. The check
+ * goes on to its end even if the caller has gone, since the provider may have replaced the
+ * credentials.
  */
 export async function askProviderAgain(
   room: SocialCheckRoom,

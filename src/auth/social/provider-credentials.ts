@@ -1,13 +1,13 @@
 import type { Credentials } from "../providers/provider.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 
-/** Of which account at which provider credentials are. */
+/** The account that credentials belong to. */
 interface Owner {
   readonly provider: string;
   readonly socialId: string;
 }
 
-/** Tied to the account, so that a copy in another account's record does not open. */
+/** Seals credentials for one account: a copy in another account's record does not open. */
 export function sealCredentials(sealer: Sealer, owner: Owner, credentials: Credentials): string {
   return sealer.seal(JSON.stringify(credentials), credentialsContext(owner));
 }

@@ -9,7 +9,7 @@ import { newSession, type Origin } from "../sessions/sessions.ts";
 import type { SocialCheckRoom } from "./consent-checks.ts";
 import { sealCredentials } from "./provider-credentials.ts";
 
-/** What the rules of social sign-in work on. */
+/** The parts that the rules of social sign-in work on. */
 export type SocialRoom = SocialCheckRoom;
 
 /** What the browser brought back from a provider. */
@@ -161,7 +161,7 @@ export async function unlinkSocialAccount(
   }
 }
 
-/** The provider that a code is for. Throws before anything is used up. */
+/** The provider that a code is for. Throws before state or code is used up. */
 function providerOf({ providers }: SocialRoom, request: BroughtBack): Provider {
   const provider = findProvider(providers, request.provider);
   if (provider.needsDeviceId && request.deviceId === "") {
@@ -177,7 +177,7 @@ function findProvider(providers: ReadonlyMap<string, Provider>, name: string): P
   return provider;
 }
 
-/** What the rest of a sign-in needs to know of its beginning. */
+/** The beginning of a sign-in, as the rest of it needs it. */
 type Beginning = Pick<SavedState, "redirectUri" | "clientState" | "codeVerifier" | "nonce">;
 
 async function takeState(
