@@ -1,4 +1,7 @@
-/** Everything that is checked besides the tests: a line each, all of them, whatever fails. */
+/**
+ * Everything that is checked besides the tests: a line each, all of them, whatever fails. Arguments
+ * choose checks by a part of their names: `npm run check -- lint types`.
+ */
 import { type SpawnSyncOptions, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -81,7 +84,15 @@ function lockFile(): Outcome {
   return { ok: hosts.length === 0, output: hosts.join("\n") };
 }
 
-for (const [name, check] of Object.entries(checks)) {
+const wanted = process.argv.slice(2);
+const chosen = Object.entries(checks).filter(
+  ([name]) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
+);
+if (chosen.length === 0) {
+  console.log(`No check is named like that; there are:\n${Object.keys(checks).join("\n")}`);
+  process.exitCode = 2;
+}
+for (const [name, check] of chosen) {
   const { ok, note, output } = check();
   console.log(`${ok ? "ok    " : "FAILED"} ${name}${note === undefined ? "" : ` (${note})`}`);
   if (!ok) {

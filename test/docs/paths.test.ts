@@ -9,7 +9,9 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** Files and folders that a page names: in backticks from the root, or as a link. */
 function pathsIn(page: string): string[] {
   const text = readFileSync(join(ROOT, page), "utf8");
-  const quoted = [...text.matchAll(/`((?:src|test|proto|gen|docs|scripts|bench|examples|\.ci)\/[^`\s*]*)`/g)];
+  const quoted = [
+    ...text.matchAll(/`((?:src|test|proto|gen|docs|scripts|bench|examples|\.ci)\/[^`\s*]*)`/g),
+  ];
   const linked = [...text.matchAll(/\]\(((?!https?:)[^)#]+)\)/g)];
   return [...quoted, ...linked].map(([, path = ""]) => path);
 }

@@ -194,12 +194,13 @@ describe("tubes are deleted", () => {
   test("with buried and delayed tasks, and nothing is left of those", async (t) => {
     const q = await start(t);
     await q.tube("jobs", "FIFOTTL");
-    await q.put("jobs", "a", { ttr: ms(20), ttl: ms(40) });
+    // Long enough for a slow machine to bury the task before its ttl is over.
+    await q.put("jobs", "a", { ttr: ms(20), ttl: ms(1_000) });
     await q.client.buryTask({ tube: "jobs", id: 1n });
     await q.put("jobs", "b", { delay: ms(20) });
     await q.client.deleteTube({ tube: "jobs" });
     await q.tube("jobs", "FIFOTTL");
-    await q.put("jobs", "c", { ttl: ms(100) });
+    await q.put("jobs", "c", { ttl: ms(1_100) });
     await q.becomes("jobs", {});
     const { expired, calls } = await q.statistics("jobs");
     assert.deepEqual([expired, calls?.put], [1n, 1n]);
