@@ -1,6 +1,7 @@
 /** `npm run bench`: Usher and its peers side by side, as one table of rows with ratios. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { measures } from "./measures/measures.ts";
+import { against } from "./measures/against.ts";
+import { measures as all } from "./measures/measures.ts";
 import { machine } from "./run/machine.ts";
 import { type Options, readOptions, USAGE } from "./run/options.ts";
 import { topsOf } from "./run/profile.ts";
@@ -16,6 +17,7 @@ async function main(args: string[]): Promise<number> {
     return 2;
   }
   const { only, json, pace, profile } = options;
+  const measures = options.against === undefined ? all : against(options.against);
   if (options.list) {
     process.stdout.write(measures.map(({ name }) => `${name}\n`).join(""));
     return 0;

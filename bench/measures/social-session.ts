@@ -10,10 +10,12 @@ const REDIRECT_URI = "http://127.0.0.1/signed-in";
 export async function startWithSession(
   bench: Bench,
   stack: AsyncDisposableStack,
+  root?: string,
 ): Promise<{ usher: Usher; token: string }> {
   const facebook = await startGraphStandIn(graphAnswers(APP, PERSON));
   stack.defer(() => facebook.close());
   const usher = await Usher.start(bench, stack, {
+    root,
     env: {
       USHER_AUTH_FACEBOOK_CLIENT_ID: APP.clientId,
       USHER_AUTH_FACEBOOK_CLIENT_SECRET: APP.clientSecret,

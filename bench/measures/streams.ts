@@ -21,8 +21,7 @@ const LOAD = {
 /** Put, take, ack by streams, beside everything that keeps a log of tasks. */
 export async function streams(bench: Bench): Promise<Row[]> {
   await using stack = new AsyncDisposableStack();
-  const usher = await Usher.start(bench, stack);
-  const ours = await streamed(usher, "Usher, Produce and Work", true);
+  const ours = await streamsContender(bench, stack, "Usher, Produce and Work");
   return await compare(bench, {
     measure: "put, take, ack by streams",
     unit: UNIT,
@@ -41,6 +40,16 @@ export async function streams(bench: Bench): Promise<Row[]> {
       "tarantool, 100 a call": { least: 2 },
     },
   });
+}
+
+/** The streams of an Usher, started from this tree or from `root`. */
+export async function streamsContender(
+  bench: Bench,
+  stack: AsyncDisposableStack,
+  system: string,
+  root?: string,
+): Promise<Contender> {
+  return await streamed(await Usher.start(bench, stack, { root }), system, true);
 }
 
 /** The same beside a tube in which a million tasks wait all the time. */

@@ -25,23 +25,32 @@ export async function put(bench: Bench): Promise<Row[]> {
   const measure = "unary Put, 64 at once";
   if (!hasH2Load()) return [missingRow(measure, "Usher", "calls/s", H2LOAD_MISSING)];
   await using stack = new AsyncDisposableStack();
-  const usher = await Usher.start(bench, stack);
-  await createFifo(usher, TUBE);
-  const message = toBinary(PutRequestSchema, putRequest);
-  const folder = temporaryFolder(stack);
-  const load = { url: `http://${usher.grpcAddress}${PUT}`, body: grpcFrame(message), folder };
   return await compare(bench, {
     measure,
     unit: "calls/s",
-    ours: {
-      system: "Usher",
-      durable: USHER_DURABLE,
-      measure: (span) =>
-        counted(usher, () => h2load({ ...load, kind: "grpc", systemPids: [usher.pid] }, span)),
-    },
-    others: [await grpcEcho(stack, message)],
+    ours: await putContender(bench, stack, "Usher"),
+    others: [await grpcEcho(stack, toBinary(PutRequestSchema, putRequest))],
     goals: { [GRPC_ECHO]: { least: 0.75 } },
   });
+}
+
+/** Puts into an Usher by h2load. */
+export async function putContender(
+  bench: Bench,
+  stack: AsyncDisposableStack,
+  system: string,
+  root?: string,
+): Promise<Contender> {
+  const usher = await Usher.start(bench, stack, { root });
+  await createFifo(usher, TUBE);
+  const body = grpcFrame(toBinary(PutRequestSchema, putRequest));
+  const url = `http://${usher.grpcAddress}${PUT}`;
+  const load = { url, body, kind: "grpc", folder: temporaryFolder(stack) } as const;
+  return {
+    system,
+    durable: USHER_DURABLE,
+    measure: (span) => counted(usher, () => h2load({ ...load, systemPids: [usher.pid] }, span)),
+  };
 }
 
 /** Put by JSON, as curl and browsers' backends do it. */

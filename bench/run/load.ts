@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Phases } from "../load/measured.ts";
 import { cpuSecondsOf, Program } from "./process.ts";
@@ -19,9 +20,13 @@ export interface LoadReport {
 
 const GRACE_MS = 120_000;
 
-/** Runs one of the programs in bench/load/ with its options. */
-export async function runLoad(program: string, options: object): Promise<LoadReport> {
-  const file = fileURLToPath(new URL(`../load/${program}.ts`, import.meta.url));
+/** Runs one of the programs in bench/load/ of this tree, or of `root`, with its options. */
+export async function runLoad(
+  program: string,
+  options: object,
+  root = fileURLToPath(new URL("../..", import.meta.url)),
+): Promise<LoadReport> {
+  const file = join(root, "bench/load", `${program}.ts`);
   const { output } = await Program.finish(process.execPath, [file, JSON.stringify(options)], {
     limitMs: GRACE_MS,
   });

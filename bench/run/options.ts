@@ -8,6 +8,8 @@ export interface Options {
   readonly json: string | undefined;
   readonly profile: string | undefined;
   readonly list: boolean;
+  /** A commit to compare with in place of other systems. */
+  readonly against: string | undefined;
 }
 
 export const USAGE = `npm run bench -- [flags]
@@ -18,6 +20,7 @@ export const USAGE = `npm run bench -- [flags]
   --rounds N        rounds that count of each system (default 5, quick 2)
   --seconds S       of each round (default 3, quick 0.6)
   --profile FOLDER  makes a CPU profile of every Usher and prints what took the most time
+  --against COMMIT  compares this tree with a commit, in turns, and with nothing else
   --list            prints the names of the measures
 `;
 
@@ -36,6 +39,7 @@ export function readOptions(args: string[]): Options {
       seconds: { type: "string" },
       profile: { type: "string" },
       list: { type: "boolean", default: false },
+      against: { type: "string" },
     },
   });
   const { quick } = values;
@@ -51,6 +55,7 @@ export function readOptions(args: string[]): Options {
     json: values.json,
     profile: values.profile,
     list: values.list,
+    against: values.against,
   };
 }
 

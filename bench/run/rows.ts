@@ -66,6 +66,14 @@ export function ratioRow(found: Found, base: { name: string; value: number }, go
   };
 }
 
+/** A row that compares two systems by the median of the ratios of their rounds. */
+export function pairedRow(found: Found, base: Found): Row {
+  const ratios = found.readings.map(({ value }, round) => {
+    return value / (base.readings[round]?.value ?? Number.NaN);
+  });
+  return { ...rowOf(found, medianOf(found)), ratio_to: base.system, ratio: median(ratios) };
+}
+
 /** A row that names what could not be measured, and why. */
 export function missingRow(measure: string, system: string, unit: string, missing: string): Row {
   const nothing = { measure, system, unit, durable: "", readings: [] };

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -6,7 +7,7 @@ import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
 import { type Bench, temporaryFolder } from "../run/bench.ts";
 import { freePort, Program } from "../run/process.ts";
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MEMORY = fileURLToPath(new URL("./report-memory.ts", import.meta.url));
 
 /** What is on disk when Usher answers: one text for every row. */
@@ -16,6 +17,8 @@ export interface UsherOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Instead of an embedded database in a folder of its own. */
   readonly storage?: string;
+  /** The tree whose Usher is started; by default this one. */
+  readonly root?: string | undefined;
 }
 
 /** What V8 and Node hold, in bytes. */
@@ -53,13 +56,13 @@ export class Usher {
   static async start(
     bench: Bench,
     stack: AsyncDisposableStack,
-    { env = {}, storage }: UsherOptions = {},
+    { env = {}, storage, root = ROOT }: UsherOptions = {},
   ): Promise<Usher> {
     const address = storage ?? `sqlite:${temporaryFolder(stack)}`;
     const { profileFolder } = bench;
     const profile =
       profileFolder === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profileFolder}`];
-    const args = [...profile, "--import", MEMORY, MAIN, "serve"];
+    const args = [...profile, "--import", MEMORY, join(root, "src/main.ts"), "serve"];
     const [grpc, http] = [await freePort(), await freePort()];
     const usher = new Usher(args, grpc, http, { ...env, USHER_STORAGE: address });
     stack.defer(() => usher.stop());

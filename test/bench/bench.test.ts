@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -82,4 +82,24 @@ describe("a row", () => {
     assert.equal(row.missing, "not installed");
     assert.match(table([row]), /theirs +\| missing +\|.*not installed/);
   });
+});
+
+test("this tree is compared with a commit, which is checked out beside it and removed", async (t) => {
+  const file = join(temporaryFolder(t), "rows.json");
+  const flags = ["--rounds", "1", "--seconds", "0.2", "--only", "streams", "--against", "HEAD"];
+  const { code, output } = await bench(...flags, "--json", file);
+  assert.equal(code, 0, output);
+  const [ours, theirs]: Row[] = JSON.parse(readFileSync(file, "utf8"));
+  assert.equal(ours?.system, "this tree");
+  assert.equal(ours?.ratio_to, "HEAD");
+  assert.ok((ours?.ratio ?? 0) > 0);
+  assert.equal(theirs?.system, "HEAD");
+  const { stdout } = spawnSync("git", ["worktree", "list"], { encoding: "utf8" });
+  assert.doesNotMatch(stdout, /usher-bench/);
+});
+
+test("a commit that git does not know ends the comparison before anything is measured", async () => {
+  const { code, output } = await bench("--only", "streams", "--against", "no-such-commit");
+  assert.notEqual(code, 0);
+  assert.match(output, /no-such-commit/);
 });
