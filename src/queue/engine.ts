@@ -192,7 +192,7 @@ export class QueueEngine {
     return this.#putting.put(tube, tasks, options);
   }
 
-  take(tube: string, options: TakeOptions): Promise<TaskView[]> {
+  take(tube: string, options: TakeOptions): Promise<readonly TaskView[]> {
     return this.#taking.take(tube, options);
   }
 

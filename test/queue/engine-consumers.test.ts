@@ -90,6 +90,53 @@ describe("a worker's stream", () => {
     assert.equal(q.statistics("a").waitingTakers, 1);
   });
 
+  for (const prefetch of [1, 3, 10]) {
+    test(`takes turns at its tubes, with a prefetch of ${prefetch}`, async (t) => {
+      const q = await startEngine(t);
+      for (const name of ["a", "b", "c"]) await q.tube(name, "FIFO");
+      await q.put("a", ...Array.from({ length: 300 }, () => ({})));
+      const stream = new Stream(q, ["a", "b", "c"], prefetch);
+      const taken: string[] = [];
+      for (let round = 0; taken.length < 60; round++) {
+        if (round === 5) await q.put("c", {});
+        if (round === 7) await q.put("b", {}, {}, {});
+        const task = await stream.next();
+        taken.push(task.tube);
+        await stream.ack(task);
+      }
+      // What the stream holds already comes first; then every tube with tasks has its turn.
+      const slack = prefetch + 3;
+      assert.ok(taken.indexOf("c") <= 5 + slack, taken.join(""));
+      assert.ok(taken.lastIndexOf("b") <= 7 + 3 * slack, taken.join(""));
+      assert.deepEqual(taken.filter((tube) => tube === "b").length, 3);
+    });
+  }
+
+  test("shares what it wants among its tubes from the first delivery on", async (t) => {
+    const q = await startEngine(t);
+    for (const name of ["a", "b", "c"]) {
+      await q.tube(name, "FIFO");
+      await q.put(name, ...Array.from({ length: name === "c" ? 1 : 100 }, () => ({})));
+    }
+    const stream = new Stream(q, ["a", "b", "c"], 30);
+    await q.idle();
+    const of = (tube: string) => stream.tasks.filter((task) => task.tube === tube).length;
+    assert.deepEqual([of("a") + of("b"), of("c")], [29, 1]);
+    assert.ok(of("a") >= 10 && of("b") >= 10);
+  });
+
+  test("waits behind others at a tube, and takes turns at the rest", async (t) => {
+    const q = await startEngine(t);
+    for (const name of ["a", "b"]) await q.tube(name, "FIFO");
+    const unary = q.take("a", { waitMs: 60 * SECOND });
+    const stream = new Stream(q, ["a", "b"], 2);
+    await q.put("a", {}, {});
+    await q.put("b", {});
+    assert.deepEqual(idsOf(await unary), [1]);
+    await q.idle();
+    assert.deepEqual(stream.tasks.map(({ tube, id }) => `${tube}${id}`).sort(), ["a2", "b1"]);
+  });
+
   test("shares a tube with the other takers, first come first served", async (t) => {
     const q = await startEngine(t);
     await q.tube("t", "FIFO");

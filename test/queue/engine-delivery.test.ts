@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
+import { state } from "../../src/queue/structures/task-state.ts";
 import { test } from "../support/on-each-storage.ts";
-import { assertReason, assertThrows, idsOf, startEngine, text } from "./running-engine.ts";
+import {
+  assertReason,
+  assertThrows,
+  idsOf,
+  type RunningEngine,
+  startEngine,
+  text,
+} from "./running-engine.ts";
 
 const SECOND = 1_000;
 
@@ -173,4 +181,37 @@ describe("a server that stops", () => {
     await Promise.all(answers);
     assert.deepEqual(q.counts("t"), { ready: 1, leased: 1 });
   });
+});
+
+describe("a task that a waiting take was given", () => {
+  const calls = {
+    ReleaseAll: (q: RunningEngine) => q.engine.releaseAll("t"),
+    DeleteTask: (q: RunningEngine) => q.engine.deleteTask("t", 1),
+    TruncateTube: (q: RunningEngine) => q.engine.truncateTube("t"),
+    CloseSession: (q: RunningEngine, session: string) => q.engine.closeSession(session),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    test(`is shown as it was given, though ${name} ended its lease in the same turn`, async (t) => {
+      const q = await startEngine(t);
+      await q.tube("t", "FIFOTTL");
+      const { id: session } = q.engine.openSession(3_600 * SECOND);
+      await q.put("t", { ...text("a"), delayMs: 10 * SECOND });
+      const taking = q.take("t", { waitMs: 60 * SECOND, session });
+      // The delay is over, and its timer late: the call finds it out and serves the take first.
+      q.clock.leap(11 * SECOND);
+      const called = call(q, session);
+      // Another task gets the slot of one that is gone.
+      const later = q.put("t", text("b"));
+      const [task] = await taking;
+      await called;
+      await later;
+      assert.equal(task?.id, 1);
+      assert.equal(task.payload?.value, "a");
+      assert.equal(task.state, state.LEASED);
+      assert.equal(task.attempt, 1);
+      assert.match(task.lease, /^1\./);
+      assert.equal(task.fence, 1);
+      await assertReason(q.ack(task), "LEASE_LOST");
+    });
+  }
 });

@@ -129,7 +129,7 @@ export class RunningEngine {
     return { ids, duplicates };
   }
 
-  take(tube: string, options: Partial<TakeOptions> = {}): Promise<TaskView[]> {
+  take(tube: string, options: Partial<TakeOptions> = {}): Promise<readonly TaskView[]> {
     return this.engine.take(tube, {
       maxTasks: 1,
       waitMs: 0,

@@ -50,6 +50,33 @@ for (const way of streamWays) {
       assert.deepEqual(await worker.rest(), []);
     });
 
+    test("takes turns at its tubes: one task is not behind the backlog of another tube", async (t) => {
+      const q = await start(t, way);
+      // Names of different shards, where there are several.
+      const tubes = ["jobs", "mail", "video", "audio"];
+      for (const tube of tubes.slice(1)) await q.tube(tube, "FIFO");
+      await putMany(q, "jobs", 200);
+      for (const prefetch of [1, 4]) {
+        const worker = q.work({ tubes, prefetch });
+        await putMany(q, "mail", 1);
+        await putMany(q, "audio", 1);
+        const from: string[] = [];
+        for (let sequence = 1n; from.length < 30; ) {
+          const message = await worker.message();
+          for (const task of message?.case === "tasks" ? message.value.tasks : []) {
+            from.push(task.tube);
+            worker.settle({ sequence: sequence++, acks: [task.lease] });
+          }
+        }
+        assert.ok(from.includes("mail") && from.includes("audio"), from.join(" "));
+        worker.cancel();
+        await until(
+          async () => !("leased" in (await q.counts("jobs"))),
+          "the stream's leases have ended",
+        );
+      }
+    });
+
     test("holds no more than prefetch unsettled, and each settlement makes room", async (t) => {
       const q = await start(t, way);
       await putMany(q, "jobs", 10);

@@ -2,7 +2,7 @@ import { UsherError } from "../../base/errors.ts";
 import type { Lease, LeaseHolder, Session, SessionUser } from "../structures/leases.ts";
 import type { Link } from "../structures/linked-list.ts";
 import type { TaskTable } from "../structures/task-table.ts";
-import type { Serving } from "./serving.ts";
+import type { Serving, TurnTaker } from "./serving.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Failure, Settlement, Settling } from "./settling.ts";
 import type { Taking } from "./taking.ts";
@@ -33,7 +33,7 @@ const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 /**
  * The engine's end of a Work stream. It takes from its tubes while it holds less than `prefetch`.
  */
-export class Consumer implements Taker, LeaseHolder, SessionUser {
+export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
   readonly session: Session | undefined;
   readonly holder: LeaseHolder = this;
   readonly #parts: Parts;
@@ -43,6 +43,8 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   readonly #options: ConsumerOptions;
   readonly #links = new Map<Tube, Link<Taker>>();
   readonly #unsettled = new Set<Lease>();
+  /** Which of the tubes has the next turn. */
+  #turn = 0;
   #prefetch: number;
   #unreadBytes = 0;
   /** True while the consumer itself ends leases. */
@@ -75,16 +77,50 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   accept(tube: Tube, leases: readonly Lease[]): void {
+    this.#hold(tube, leases);
+    // It goes behind the others, so that the takers of a tube share it.
+    this.#leaveLine(tube);
+    if (this.wanted > 0) this.#joinLine(tube);
+    else this.#leaveLines();
+  }
+
+  /**
+   * Takes from its tubes in turn, beginning behind the one that it took from last. Each gets an
+   * equal share of what is wanted, and then what the others left. It stands in line where others
+   * wait, and everywhere if it still wants tasks.
+   */
+  takeTurns(): void {
+    const { tubes } = this.#options;
+    const share = Math.ceil(this.wanted / tubes.length);
+    for (const most of [share, Infinity]) {
+      const first = this.#turn;
+      for (let nth = 0; nth < tubes.length && this.#open && this.wanted > 0; nth++) {
+        const place = (first + nth) % tubes.length;
+        this.#takeTurn(tubes[place] as Tube, most, place + 1);
+      }
+    }
+    if (this.wanted > 0) for (const tube of tubes) this.#joinLine(tube);
+  }
+
+  #takeTurn(tube: Tube, most: number, next: number): void {
+    if (this.#links.has(tube) || tube.gone) return;
+    if (tube.takers.size > 0) {
+      this.#joinLine(tube);
+      return;
+    }
+    const leases = this.#taking.lease(tube, Math.min(most, this.wanted), this.session, this);
+    if (leases.length === 0) return;
+    this.#turn = next;
+    this.#hold(tube, leases);
+  }
+
+  #hold(tube: Tube, leases: readonly Lease[]): void {
     let bytes = 0;
     for (const lease of leases) {
       this.#unsettled.add(lease);
       bytes += this.#parts.table.size[lease.slot] as number;
     }
     this.#unreadBytes += bytes;
-    // It goes behind the others, so that the takers of a tube share it.
-    this.#leaveLine(tube);
-    if (this.wanted > 0) this.#joinLine(tube);
-    else this.#leaveLines();
     this.#delivered = this.#deliver(tube, leases, bytes, this.#delivered);
   }
 
@@ -200,10 +236,12 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
     for (const tube of this.#options.tubes) tube.consumers.delete(this);
   }
 
-  /** Stands in line at every tube, if it wants tasks. */
+  /** Stands in line at its tube, or takes turns at several soon, if it wants tasks. */
   #line(): void {
     if (this.wanted <= 0) return;
-    for (const tube of this.#options.tubes) this.#joinLine(tube);
+    const [only, second] = this.#options.tubes;
+    if (second !== undefined) this.#parts.serving.soon(this);
+    else if (only !== undefined) this.#joinLine(only);
   }
 
   #joinLine(tube: Tube): void {
@@ -219,7 +257,8 @@ export class Consumer implements Taker, LeaseHolder, SessionUser {
   }
 
   #leaveLines(): void {
-    for (const tube of this.#options.tubes) this.#leaveLine(tube);
+    for (const [tube, link] of this.#links) tube.takers.remove(link);
+    this.#links.clear();
   }
 
   /** Deliveries keep the order of takes, though payloads may have to be read first. */

@@ -45,6 +45,17 @@ export interface TakeOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/**
+ * What one take was given. The tasks are seen as they were at that moment: a turn later another call
+ * may have ended the leases, and other tasks may have their slots.
+ */
+interface Grant {
+  readonly leases: readonly Lease[];
+  readonly tasks: readonly TaskView[] | Promise<readonly TaskView[]>;
+}
+
+const NOTHING: Grant = { leases: [], tasks: [] };
+
 export class Taking {
   readonly #parts: Parts;
   readonly #sessions: Sessions;
@@ -64,20 +75,20 @@ export class Taking {
    * with TUBE_NOT_FOUND, also when the tube is deleted meanwhile, SESSION_NOT_FOUND,
    * STORAGE_UNAVAILABLE, or the signal's reason.
    */
-  async take(tubeName: string, options: TakeOptions): Promise<TaskView[]> {
+  async take(tubeName: string, options: TakeOptions): Promise<readonly TaskView[]> {
     const tube = this.#parts.serving.tube(tubeName);
     const session = this.#sessions.optional(options.session);
     tube.calls.take++;
-    let leases: Lease[] = [];
+    let grant = NOTHING;
     if (tube.takers.size === 0) {
-      leases = this.lease(tube, options.maxTasks, session, undefined);
+      grant = this.#grant(tube, this.lease(tube, options.maxTasks, session, undefined));
     }
-    if (leases.length === 0 && options.waitMs > 0) {
+    if (grant.leases.length === 0 && options.waitMs > 0) {
       const { closing } = this.#parts.serving;
-      if (closing === undefined) leases = await this.#wait(tube, session, options);
+      if (closing === undefined) grant = await this.#wait(tube, session, options);
       else if (closing.reason !== "SHUTTING_DOWN") throw closing;
     }
-    return this.#deliver(tube, leases, options.signal);
+    return this.#deliver(grant, options.signal);
   }
 
   /** Serves those who wait, as far as there are tasks. */
@@ -182,8 +193,12 @@ export class Taking {
     return lease;
   }
 
-  #wait(tube: Tube, session: Session | undefined, options: TakeOptions): Promise<Lease[]> {
-    return new Promise<Lease[]>((resolve, reject) => {
+  #grant(tube: Tube, leases: readonly Lease[]): Grant {
+    return leases.length === 0 ? NOTHING : { leases, tasks: this.views(tube, leases) };
+  }
+
+  #wait(tube: Tube, session: Session | undefined, options: TakeOptions): Promise<Grant> {
+    return new Promise<Grant>((resolve, reject) => {
       const { deadlines, clock } = this.#parts;
       const { signal } = options;
       if (signal?.aborted) throw signal.reason;
@@ -201,11 +216,11 @@ export class Taking {
         holder: undefined,
         accept: (_tube, leases) => {
           leave();
-          resolve([...leases]);
+          resolve(this.#grant(tube, leases));
         },
         dismiss: (error) => {
           leave();
-          if (error.reason === "SHUTTING_DOWN") resolve([]);
+          if (error.reason === "SHUTTING_DOWN") resolve(NOTHING);
           else reject(error);
         },
       };
@@ -224,13 +239,12 @@ export class Taking {
   }
 
   async #deliver(
-    tube: Tube,
-    leases: readonly Lease[],
+    { leases, tasks }: Grant,
     signal: AbortSignal | undefined,
-  ): Promise<TaskView[]> {
+  ): Promise<readonly TaskView[]> {
     try {
-      const views = await this.views(tube, leases);
-      if (!signal?.aborted) return views;
+      const shown = await tasks;
+      if (!signal?.aborted) return shown;
     } catch (error) {
       this.giveBack(leases);
       throw error;

@@ -60,7 +60,7 @@ interface WaitingTake {
   readonly wanted: number;
   readonly until: number;
   readonly session: ReferenceSession | undefined;
-  readonly answer: Observed<TaskView[]>;
+  readonly answer: Observed<readonly TaskView[]>;
 }
 
 interface WaitingPut {

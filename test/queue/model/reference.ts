@@ -70,7 +70,7 @@ export class Reference {
     wanted: number,
     waitMs: number,
     session: ReferenceSession | undefined,
-    answer: Observed<TaskView[]>,
+    answer: Observed<readonly TaskView[]>,
   ): void {
     if (session !== undefined) this.renew(session);
     tube.calls.take++;
@@ -278,7 +278,11 @@ export class Reference {
     }
   }
 
-  #deliver(tube: ReferenceTube, taken: ReferenceTask[], answer: Observed<TaskView[]>): void {
+  #deliver(
+    tube: ReferenceTube,
+    taken: ReferenceTask[],
+    answer: Observed<readonly TaskView[]>,
+  ): void {
     const views = answer.value();
     assert.deepEqual(
       views.map(({ id }) => id),
