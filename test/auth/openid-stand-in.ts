@@ -18,6 +18,8 @@ export interface OpenId extends StandIn<"discovery" | "keys" | "token" | "userin
   forge: ((claims: JWTPayload, sign: Sign) => Promise<string>) | undefined;
   /** From now on tokens are signed with a new key, and the old one is no longer listed. */
   rotateKey(): Promise<void>;
+  /** The same under the name of the old key; with `listed: false` the old one stays listed. */
+  replaceKey(options?: { readonly listed: boolean }): Promise<void>;
 }
 
 type Sign = (claims: JWTPayload) => Promise<string>;
@@ -32,6 +34,7 @@ export async function startOpenId(): Promise<OpenId> {
     family_name: "Lee",
   };
   let key = await newKey();
+  let listed = key.jwk;
 
   const giveToken: Answer = async (response, { form, authorization }) => {
     if (!isTheClient(form, authorization)) {
@@ -87,7 +90,7 @@ export async function startOpenId(): Promise<OpenId> {
       },
       keys: {
         path: "/keys",
-        answer: (response) => answerJson(response, 200, { keys: [key.jwk] }),
+        answer: (response) => answerJson(response, 200, { keys: [listed] }),
       },
       token: { path: "/token", answer: giveToken },
       userinfo: { path: "/userinfo", answer: tellPerson },
@@ -103,6 +106,11 @@ export async function startOpenId(): Promise<OpenId> {
     forge: undefined,
     async rotateKey() {
       key = await newKey();
+      listed = key.jwk;
+    },
+    async replaceKey(options = { listed: true }) {
+      key = await newKey(key.kid);
+      if (options.listed) listed = key.jwk;
     },
   };
   return standIn;
@@ -117,10 +125,12 @@ function isTheClient(form: URLSearchParams, authorization: string): boolean {
   return params.get("name") === CLIENT_ID && params.get("secret") === CLIENT_SECRET;
 }
 
-async function newKey(): Promise<{ readonly jwk: JWK; readonly sign: Sign }> {
+async function newKey(
+  kid = randomUUID() as string,
+): Promise<{ readonly kid: string; readonly jwk: JWK; readonly sign: Sign }> {
   const { privateKey, publicKey } = await generateKeyPair("ES256");
-  const kid = randomUUID();
   return {
+    kid,
     jwk: { ...(await exportJWK(publicKey)), kid, use: "sig", alg: "ES256" },
     sign: (claims) =>
       new SignJWT(claims).setProtectedHeader({ alg: "ES256", kid }).sign(privateKey),

@@ -6,6 +6,8 @@ import type { AuthRepository, Email } from "../repository.ts";
 
 const USER_ID = /^[A-Za-z0-9_.-]{1,64}$/;
 const LONGEST_DEVICE = 512;
+/** In bytes: more than any user agent sends. What is longer than LONGEST_DEVICE is cut. */
+const LONGEST_DEVICE_TEXT = 16 * 1024;
 /**
  * In bytes. Imported hashes may be of longer passwords than can be set today, but not of longer
  * ones than this.
@@ -20,9 +22,10 @@ const LAST_SECOND = 253_402_300_799n;
  * Throws INVALID_PARAMS naming the field, as every function here does.
  */
 export function textField(field: string, value: string, maxBytes: number): string {
+  textOf(field, value, maxBytes);
   if (!value.isWellFormed()) throw invalid(field, "is not well-formed Unicode");
   if (value.includes("\0")) throw invalid(field, "must not contain NUL");
-  return textOf(field, value, maxBytes);
+  return value;
 }
 
 /** A text that must be there. */
@@ -70,7 +73,7 @@ export function timeField(
 
 /** A description of a device, cut to a length that lists can show. */
 export function deviceField(field: string, value: string): string {
-  const device = textField(field, value, Number.POSITIVE_INFINITY);
+  const device = textField(field, value, LONGEST_DEVICE_TEXT);
   return [...device].slice(0, LONGEST_DEVICE).join("");
 }
 

@@ -36,8 +36,10 @@ function importedUserField(field: string, user: WireImportedUser): ImportedUser 
   };
 }
 
-function hashField(field: string, text: string, userId: string): string {
-  if (text === "") return text;
+/** Empty where none was given. */
+function hashField(field: string, text: string | undefined, userId: string): string {
+  if (text === undefined) return "";
+  if (text === "") throw invalid(field, "is empty; leave it out for a user without a password");
   const hash = parseImportedHash(textField(field, text, LONGEST_HASH), userId);
   if (hash === undefined) throw invalid(field, "is of no known form, or costs too much to check");
   return hash;

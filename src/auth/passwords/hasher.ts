@@ -46,7 +46,11 @@ export function createPasswordHasher(
     const right = byNormal || (normal !== password && (await hash?.verify(password)));
     if (!right) return { right: false };
     const asItShouldBe = byNormal && isArgon2idOfCost(stored, cost);
-    const newHash = asItShouldBe ? undefined : await hashByArgon2id(normal, cost);
+    // Bytes that the old hash did not look at may be mistyped: they must not become the password.
+    const isVerifiedWhole =
+      Buffer.byteLength(byNormal ? normal : password) <= (hash?.looksAtBytes ?? Infinity);
+    if (asItShouldBe || !isVerifiedWhole) return { right: true, newHash: undefined };
+    const newHash = await hashByArgon2id(normal, cost);
     return { right: true, newHash };
   }
 

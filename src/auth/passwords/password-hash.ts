@@ -4,6 +4,8 @@ import { timingSafeEqual } from "node:crypto";
 export interface PasswordHash {
   /** Whether it is the hash of this password, exactly as given. Works off the event loop. */
   verify(password: string): Promise<boolean>;
+  /** How many bytes of a password it looks at. Undefined: all. */
+  readonly looksAtBytes?: number;
 }
 
 /** Hashes shorter than this prove too little. */

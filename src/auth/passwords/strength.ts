@@ -40,11 +40,12 @@ export async function checkNewPassword(
   field: string,
   text: string,
 ): Promise<string> {
+  if (text.length > LONGEST_BEFORE) throw tooLong(field);
   if (!text.isWellFormed()) throw invalid(field, "is not well-formed Unicode");
   if (text.includes("\0")) throw invalid(field, "must not contain NUL");
-  const password = text.length > LONGEST_BEFORE ? text : text.normalize("NFKC");
+  const password = text.normalize("NFKC");
   const length = [...password].length;
-  if (length > LONGEST) throw invalid(field, `is longer than ${LONGEST} characters`);
+  if (length > LONGEST) throw tooLong(field);
 
   const level = levels[strength];
   if (length < level.length) throw weak(field, `is shorter than ${level.length} characters`);
@@ -59,6 +60,10 @@ export async function checkNewPassword(
     throw weak(field, "is one of the passwords that are tried first");
   }
   return password;
+}
+
+function tooLong(field: string): UsherError {
+  return invalid(field, `is longer than ${LONGEST} characters`);
 }
 
 function weak(field: string, description: string): UsherError {

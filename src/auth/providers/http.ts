@@ -40,13 +40,15 @@ export interface ProviderRequest {
 }
 
 export interface RequestLimits {
+  /** The provider that is asked, for the log. */
+  readonly provider: string;
   /** Milliseconds from connecting to the last byte. */
   readonly timeoutMs: number;
   /** Gives the request up earlier. */
   readonly signal?: AbortSignal | undefined;
 }
 
-type LibraryFetch = (
+export type LibraryFetch = (
   url: string,
   init: {
     readonly method: string;
@@ -81,7 +83,7 @@ export function createProviderHttp(log: Log): ProviderHttp {
 
   async function send<T>(
     { method, url, headers, body }: RawRequest,
-    { timeoutMs, signal }: RequestLimits,
+    { provider, timeoutMs, signal }: RequestLimits,
     read: (answer: RawAnswer) => T,
   ): Promise<T> {
     const timeout = AbortSignal.timeout(timeoutMs);
@@ -99,7 +101,7 @@ export function createProviderHttp(log: Log): ProviderHttp {
       const problem = timeout.aborted ? `no answer in ${timeoutMs} ms` : problemOf(error);
       // The query holds secrets, and so may the provider's own words.
       const place = url.origin + url.pathname;
-      log.warn({ url: place, status, problem }, "a provider's answer is of no use");
+      log.warn({ provider, url: place, status, problem }, "a provider's answer is of no use");
       throw error;
     }
   }

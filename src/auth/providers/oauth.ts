@@ -69,7 +69,11 @@ export function oauthProvider<Settings extends OAuthSettings>(
     const { method } = endpoint;
     const parameters = { ...client, ...shared, ...endpoint.parameters?.(settings, given) };
     const request = { method, url: endpoint.url(settings), parameters };
-    const answer = await http.fetchJson(request, { timeoutMs: requestTimeoutMs, signal });
+    const answer = await http.fetchJson(request, {
+      provider: table.name,
+      timeoutMs: requestTimeoutMs,
+      signal,
+    });
     if (!answer.ok) return { outcome: "failed" };
     const { status, body } = answer;
     const token = body["access_token"];
@@ -92,7 +96,11 @@ export function oauthProvider<Settings extends OAuthSettings>(
       parameters: endpoint.parameters?.(settings, accessToken) ?? {},
       bearer: bearer ? accessToken : undefined,
     };
-    const answer = await http.fetchJson(request, { timeoutMs: requestTimeoutMs, signal });
+    const answer = await http.fetchJson(request, {
+      provider: table.name,
+      timeoutMs: requestTimeoutMs,
+      signal,
+    });
     if (!answer.ok) return { outcome: "failed" };
     const { status, body } = answer;
     const identity = isSuccess(status) ? table.readIdentity(body, settings, token) : undefined;

@@ -22,10 +22,10 @@ import {
   type TokenEndpointResponseHelpers,
 } from "openid-client";
 import type { OidcSettings } from "../settings.ts";
-import type { JsonObject } from "./http.ts";
+import type { JsonObject, LibraryFetch } from "./http.ts";
 import { CONSENT_OVER, type ProviderTools } from "./oauth.ts";
 import type { Credentials, Identity, Provider } from "./provider.ts";
-import { readErrorWord, readOpenIdClaims } from "./read.ts";
+import { readEmail, readErrorWord, readOpenIdClaims } from "./read.ts";
 
 /** How far the provider's clock may be off, in seconds. */
 const CLOCK_TOLERANCE_S = 30;
@@ -33,8 +33,14 @@ const CLOCK_TOLERANCE_S = 30;
 /** How long a provider's metadata is kept, in milliseconds. */
 const DISCOVERY_LIFE_MS = 60 * 60_000;
 
+/** How often keys are fetched anew at most because a signature did not fit, in milliseconds. */
+const DISTRUST_EVERY_MS = 60_000;
+
 /** openid-client fetches missing keys only if its copy is at least this old. */
 const STALE_KEYS_S = 60;
+
+/** What a provider tells is cut to this length in the log. */
+const LONGEST_IN_LOG = 200;
 
 type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
@@ -48,10 +54,13 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
   const plainHttp = issuer.startsWith("http:");
   let discovered: { readonly server: ServerMetadata; readonly time: number } | undefined;
   let keys: ExportedJWKSCache | undefined;
+  let keysDistrustedAt = -Infinity;
 
   /** The provider for one call, with the limits of that call. Rejects if it cannot be asked. */
-  async function configure(signal: AbortSignal | undefined): Promise<Configuration> {
-    const fetchJson = http.fetchFor({ timeoutMs: requestTimeoutMs, signal });
+  async function configure(
+    signal: AbortSignal | undefined,
+    fetchJson = http.fetchFor({ provider: name, timeoutMs: requestTimeoutMs, signal }),
+  ): Promise<Configuration> {
     if (discovered === undefined || clock.now() - discovered.time >= DISCOVERY_LIFE_MS) {
       const found = await discovery(new URL(issuer), clientId, undefined, undefined, {
         [customFetch]: fetchJson,
@@ -72,6 +81,31 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
       setJwksCache(config, { ...keys, uat });
     }
     return config;
+  }
+
+  /**
+   * Asks for tokens. Where the signature of the ID token does not fit, the provider may have put
+   * another key under the same name: its keys are fetched anew, once a minute at most, and the same
+   * answer is checked again. The code that was exchanged for it is used up.
+   */
+  async function tokensOf(
+    signal: AbortSignal | undefined,
+    ask: (config: Configuration) => Promise<Tokens>,
+  ): Promise<{ readonly config: Configuration; readonly tokens: Tokens }> {
+    const recorded = new RecordedAnswer(
+      http.fetchFor({ provider: name, timeoutMs: requestTimeoutMs, signal }),
+    );
+    const config = await configure(signal, recorded.fetch);
+    try {
+      return { config, tokens: await ask(config) };
+    } catch (error) {
+      const tooSoon = clock.now() - keysDistrustedAt < DISTRUST_EVERY_MS;
+      if (!isBadSignature(error) || tooSoon || !recorded.hasAnswer) throw error;
+      keysDistrustedAt = clock.now();
+      keys = undefined;
+      const fresh = await configure(signal, recorded.fetchAgain);
+      return { config: fresh, tokens: await ask(fresh) };
+    }
   }
 
   /**
@@ -100,8 +134,8 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
   /** The log has names and numbers only: the messages quote what was sent and received. */
   function warn(error: unknown, message: string): void {
     const body = error instanceof ResponseBodyError ? { error: error.error } : {};
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    log.warn({ provider: name, code, error: readErrorWord(body) }, message);
+    const fields = { code: reasonOf(error), error: readErrorWord(body), ...issuersOf(error) };
+    log.warn({ provider: name, ...fields }, message);
   }
 
   return {
@@ -133,12 +167,13 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
 
     async identify({ code, redirectUri, codeVerifier, nonce, signal }) {
       try {
-        const config = await configure(signal);
-        const tokens = await genericGrantRequest(config, "authorization_code", {
-          code,
-          redirect_uri: redirectUri,
-          ...(codeVerifier !== "" && { code_verifier: codeVerifier }),
-        });
+        const { config, tokens } = await tokensOf(signal, (asked) =>
+          genericGrantRequest(asked, "authorization_code", {
+            code,
+            redirect_uri: redirectUri,
+            ...(codeVerifier !== "" && { code_verifier: codeVerifier }),
+          }),
+        );
         keys = getJwksCache(config) ?? keys;
         const claims = tokens.claims();
         if (claims === undefined || (nonce !== "" && claims.nonce !== nonce)) {
@@ -162,8 +197,9 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
       if (refreshToken === "") return { outcome: "unasked" };
       let fresh: Credentials | undefined;
       try {
-        const config = await configure(signal);
-        const tokens = await refreshTokenGrant(config, refreshToken);
+        const { config, tokens } = await tokensOf(signal, (asked) =>
+          refreshTokenGrant(asked, refreshToken),
+        );
         fresh = toCredentials(tokens, refreshToken);
         keys = getJwksCache(config) ?? keys;
         const identity = await readIdentity(config, tokens, tokens.claims() ?? {});
@@ -181,16 +217,87 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
   };
 }
 
+/**
+ * The first answer of a provider to a POST, to be given again: a code or a refresh token that was
+ * exchanged is used up.
+ */
+class RecordedAnswer {
+  readonly #fetch: LibraryFetch;
+  #answer: Response | undefined;
+
+  constructor(fetch: LibraryFetch) {
+    this.#fetch = fetch;
+  }
+
+  get hasAnswer(): boolean {
+    return this.#answer !== undefined;
+  }
+
+  readonly fetch: LibraryFetch = async (url, options) => {
+    const answer = await this.#fetch(url, options);
+    if (options.method === "POST") this.#answer ??= answer.clone();
+    return answer;
+  };
+
+  readonly fetchAgain: LibraryFetch = async (url, options) => {
+    const isRecorded = options.method === "POST" && this.#answer !== undefined;
+    return isRecorded ? (this.#answer as Response).clone() : this.#fetch(url, options);
+  };
+}
+
+/** openid-client tells a bad signature by the message of the cause alone. */
+function isBadSignature(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && cause.message === "JWT signature verification failed";
+}
+
+/** The code of an error, or of its cause; else its name. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  for (const each of [error, error.cause]) {
+    if (each instanceof Error && "code" in each && typeof each.code === "string") return each.code;
+  }
+  return error.name;
+}
+
+/** Both issuers, where one was told and another one expected. They are no secrets. */
+function issuersOf(error: unknown): { readonly expected?: unknown; readonly told?: unknown } {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.cause : {};
+  const { attribute, claim, expected, body, claims } = (cause ?? {}) as Readonly<
+    Record<string, unknown>
+  >;
+  const told = (body ?? claims) as JsonObject | undefined;
+  if (attribute === "issuer") return { expected, told: shortened(told?.["issuer"]) };
+  if (claim === "iss") return { expected, told: shortened(told?.["iss"]) };
+  return {};
+}
+
+function shortened(value: unknown): unknown {
+  return typeof value === "string" ? value.slice(0, LONGEST_IN_LOG) : typeof value;
+}
+
 function isInvalidGrant(error: unknown): boolean {
   return error instanceof ResponseBodyError && error.error === "invalid_grant";
 }
 
 /**
- * What the ID token and the user info say together. Whether an email is verified is taken from
- * where the email is from: the two may differ.
+ * What the ID token and the user info say together; the user info counts more. Nulls count as
+ * absent. An email counts with the flag of its own document alone: otherwise a flag of one could
+ * vouch for an email of the other. Where the user info repeats the email without a flag, that of
+ * the ID token is about the same email.
  */
-function mergeClaims(idToken: JsonObject, userInfo: JsonObject): JsonObject {
-  const { email, email_verified } = userInfo;
-  const merged = { ...idToken, ...userInfo };
-  return email === undefined || email === idToken["email"] ? merged : { ...merged, email_verified };
+export function mergeClaims(idToken: JsonObject, userInfo: JsonObject): JsonObject {
+  const told = withoutNulls(userInfo);
+  const proven = withoutNulls(idToken);
+  const repeats =
+    "email" in told &&
+    !("email_verified" in told) &&
+    readEmail(told, "email") !== undefined &&
+    readEmail(told, "email")?.key === readEmail(proven, "email")?.key;
+  const { email, email_verified } = "email" in told && !repeats ? told : proven;
+  return { ...proven, ...told, email, email_verified };
+}
+
+function withoutNulls(claims: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== null));
 }

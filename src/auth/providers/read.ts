@@ -5,6 +5,8 @@ import type { Identity } from "./provider.ts";
 
 const LONGEST_ID = 255;
 const LONGEST_TEXT = 256;
+/** In UTF-16 units, of which a character has two at most; the rest is for spaces around it. */
+const LONGEST_RAW_TEXT = 4 * LONGEST_TEXT;
 /** Pictures have long signed addresses. */
 const LONGEST_URL = 2_048;
 
@@ -22,7 +24,8 @@ export function readId(value: unknown): string | undefined {
 export function readText(body: JsonObject, name: string): string {
   const value = body[name];
   if (typeof value !== "string") return "";
-  const cleaned = value.toWellFormed().replaceAll("\0", "").trim();
+  // Cut before it is cleaned: a provider may send megabytes.
+  const cleaned = value.slice(0, LONGEST_RAW_TEXT).toWellFormed().replaceAll("\0", "").trim();
   return [...cleaned].slice(0, LONGEST_TEXT).join("");
 }
 

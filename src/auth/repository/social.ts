@@ -30,6 +30,8 @@ export interface SocialSteps {
    * - an unverified email stays on the social account and is never the user's own
    * - a verified email links the account to the active user who has it, in any letter case
    * - a verified email activates the pending user who has it, who then has no password
+   * - a verified email does not join a user who has another account at the provider
+   * - credentials without a refresh token keep the one of before
    * - a deactivated user stays so, by account and by email alike, and nothing changes
    * - a user without an email gets a verified one, unless another user has it
    * - what the provider tells replaces the profile, and what it leaves empty does not
@@ -57,11 +59,10 @@ export interface SocialSteps {
    * Takes every account at a provider from a user.
    * - an unlinked social account is nobody's, and the sessions opened through it are over
    * - the last way to sign in is not taken
+   * - an account at a provider that is not configured is no way to sign in
    * - a user without an account at the provider stays as before
    */
-  unlinkSocialAccount(
-    request: UserRequest & { readonly provider: string },
-  ): Promise<SocialUnlinkOutcome>;
+  unlinkSocialAccount(request: SocialUnlinking): Promise<SocialUnlinkOutcome>;
 
   /**
    * Keeps what a provider told when it was asked again, if the account has not been signed in with
@@ -101,6 +102,11 @@ export interface ToldAccount {
   readonly emailVerified: boolean;
   /** The provider's tokens, sealed. */
   readonly sealedCredentials: string;
+  /**
+   * What to keep in place of `sealedCredentials` where the account has credentials already. A pure
+   * function: a step may call it more than once. Undefined: `sealedCredentials` replace them.
+   */
+  readonly completedBy?: ((before: string) => string) | undefined;
 }
 
 export interface SocialSignIn {
@@ -132,6 +138,12 @@ export interface SocialLink {
 export type SocialLinkOutcome =
   | { readonly outcome: "linked"; readonly user: User }
   | { readonly outcome: "session_over" | "in_use" };
+
+export interface SocialUnlinking extends UserRequest {
+  readonly provider: string;
+  /** The names of the providers that let users in. */
+  readonly configured: ReadonlySet<string>;
+}
 
 export type SocialUnlinkOutcome =
   | { readonly outcome: "unlinked"; readonly user: User }

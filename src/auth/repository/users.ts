@@ -49,6 +49,7 @@ export interface UserSteps {
    * Makes active users out of those of another system. Tells of each, in order, whether it was
    * made.
    * - imported users are active, with profile and password hash
+   * - an import takes the email or id of a pending user, whose code is void then
    * - an import passes over a user whose email or id is taken, in the same import too
    */
   importUsers(request: {

@@ -12,8 +12,27 @@ export function verifiedEmail({
 }
 
 /**
+ * Whether the email of an account joins it to the user who has that email. It does not if the user
+ * has another account at the provider: the mailbox may have been given to somebody else there. A
+ * deactivated user shuts the email out in any case.
+ */
+export function joinsByEmail(
+  {
+    state,
+    socialAccounts,
+  }: Pick<User, "state"> & {
+    readonly socialAccounts: readonly Pick<SocialAccount, "provider">[];
+  },
+  provider: string,
+): boolean {
+  if (state === "deactivated") return true;
+  return socialAccounts.every((account) => account.provider !== provider);
+}
+
+/**
  * Whether a user's accounts at a provider may be taken away: "none" if there are none, and
- * "last_method" if the user could not sign in any more.
+ * "last_method" if the user could not sign in any more. Providers that are not configured let
+ * nobody in, so they do not count.
  */
 export function unlinking(
   {
@@ -23,8 +42,10 @@ export function unlinking(
     readonly socialAccounts: readonly Pick<SocialAccount, "provider">[];
   },
   provider: string,
+  configured: ReadonlySet<string>,
 ): "allowed" | "none" | "last_method" {
-  const left = socialAccounts.filter((account) => account.provider !== provider).length;
-  if (left === socialAccounts.length) return "none";
-  return left === 0 && !hasPassword ? "last_method" : "allowed";
+  const others = socialAccounts.filter((account) => account.provider !== provider);
+  if (others.length === socialAccounts.length) return "none";
+  const canSignIn = hasPassword || others.some((account) => configured.has(account.provider));
+  return canSignIn ? "allowed" : "last_method";
 }

@@ -24,3 +24,19 @@ export function openCredentials(
 export function credentialsContext({ provider, socialId }: Owner): readonly string[] {
   return ["social account", provider, socialId];
 }
+
+/**
+ * Seals credentials that came without a refresh token, with the one that was kept before: a
+ * provider that gives none at a later sign-in has not taken it back.
+ */
+export function completeCredentials(
+  sealer: Sealer,
+  owner: Owner,
+  fresh: Credentials,
+  before: string,
+): string {
+  const kept = openCredentials(sealer, { ...owner, sealedCredentials: before });
+  if (kept === undefined || kept.refreshToken === "") return sealCredentials(sealer, owner, fresh);
+  const { refreshToken, deviceId } = kept;
+  return sealCredentials(sealer, owner, { ...fresh, refreshToken, deviceId });
+}

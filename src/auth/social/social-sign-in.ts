@@ -7,7 +7,7 @@ import { hashToken, randomSecret } from "../sessions/opaque-tokens.ts";
 import { requireSession } from "../sessions/session-checks.ts";
 import { newSession, type Origin } from "../sessions/sessions.ts";
 import type { SocialCheckRoom } from "./consent-checks.ts";
-import { sealCredentials } from "./provider-credentials.ts";
+import { completeCredentials, sealCredentials } from "./provider-credentials.ts";
 
 /** The parts that the rules of social sign-in work on. */
 export type SocialRoom = SocialCheckRoom;
@@ -147,10 +147,13 @@ export async function linkSocialAccount(
  * Throws USER_NOT_FOUND and LAST_SIGN_IN_METHOD.
  */
 export async function unlinkSocialAccount(
-  { repository, clock }: SocialRoom,
+  { repository, providers, clock }: SocialRoom,
   request: { readonly userId: string; readonly provider: string },
 ): Promise<User> {
-  const unlinked = await repository.unlinkSocialAccount({ ...request, now: clock.now() });
+  const usable = [...providers.values()].filter((provider) => provider.configured);
+  const configured = new Set(usable.map(({ name }) => name));
+  const now = clock.now();
+  const unlinked = await repository.unlinkSocialAccount({ ...request, configured, now });
   switch (unlinked.outcome) {
     case "unlinked":
       return unlinked.user;
@@ -214,8 +217,13 @@ async function identify(
     case "identified": {
       const { profile, ...identity } = found.identity;
       const owner = { provider: provider.name, socialId: identity.socialId };
-      const sealedCredentials = sealCredentials(room.sealer, owner, found.credentials);
-      const account = { ...owner, ...identity, sealedCredentials };
+      const { credentials } = found;
+      const sealedCredentials = sealCredentials(room.sealer, owner, credentials);
+      const completedBy =
+        credentials.refreshToken === ""
+          ? (before: string) => completeCredentials(room.sealer, owner, credentials, before)
+          : undefined;
+      const account = { ...owner, ...identity, sealedCredentials, completedBy };
       return { account, profile, clientState };
     }
     case "code_refused":

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parseEmail } from "../../../src/auth/accounts/email.ts";
+import { emailKeyPrefix, parseEmail } from "../../../src/auth/accounts/email.ts";
 
 function keyOf(text: string): string | undefined {
   return parseEmail(text)?.key;
@@ -8,7 +8,7 @@ function keyOf(text: string): string | undefined {
 
 describe("One account for one email:", () => {
   const same = [
-    ["ann@example.com", "ANN@EXAMPLE.COM", " ann@Example.com\n"],
+    ["ann@example.com", "ANN@EXAMPLE.COM", " ann@Example.com  "],
     ["jos\u00e9@example.com", "jose\u0301@example.com", "JOS\u00c9@example.com"],
     ["ann@m\u00fcnchen.de", "ann@xn--mnchen-3ya.de", "ANN@M\u00dcNCHEN.DE", "ann@mu\u0308nchen.de"],
     ["\u03bf\u03b4\u03bf\u03c2@example.gr", "\u039f\u0394\u039f\u03a3@example.gr"],
@@ -55,6 +55,13 @@ describe("What is not an email is not taken:", () => {
     "a space in the domain": "ann@exam ple.com",
     NUL: "ann\0@example.com",
     "a line break": "ann\r\nbcc:bob@example.com",
+    "a line feed at the end": "ann@example.com\n",
+    "a tab before it": "\tann@example.com",
+    "the Kelvin sign, which NFC makes a K": "\u212aate@example.com",
+    "the Kelvin sign in the domain": "ann@\u212aayak.com",
+    "a fullwidth letter in the domain": "ann@\uff45xample.com",
+    "a long s in the domain": "ann@example.co\u017f",
+    "160 KB of alternating combining marks": `a${"\u0315\u0300".repeat(40_000)}@example.com`,
     "an invisible character": "a\u200bnn@example.com",
     "a writing direction mark": "ann\u202e@example.com",
     "a lone surrogate": "ann\ud800@example.com",
@@ -77,4 +84,31 @@ describe("What is not an email is not taken:", () => {
     test(words, () => assert.equal(parseEmail(text), undefined));
   }
   test("but 254 characters are", () => assert.ok(parseEmail(`${"x".repeat(242)}@example.com`)));
+});
+
+test("of all of Unicode only ASCII characters become ASCII ones, wherever in an address", () => {
+  const ascii = /^[\0-\x7f]*$/;
+  const wrong: string[] = [];
+  for (let code = 0x80; code <= 0x10ffff; code++) {
+    if (code >= 0xd800 && code <= 0xdfff) continue;
+    const character = String.fromCodePoint(code);
+    const local = parseEmail(`a${character}@example.com`);
+    if (local !== undefined && ascii.test(local.key)) wrong.push(`local ${code.toString(16)}`);
+    const domain = parseEmail(`a@x${character}x.com`);
+    // Three dots of other scripts are dots in domains; other letters make an `xn--` label.
+    const isSame = domain !== undefined && !domain.key.includes("@xn--");
+    if (isSame && !["a@x.x.com"].includes(domain.key)) wrong.push(`domain ${code.toString(16)}`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("a prefix is never parsed as a whole domain", () => {
+  const key = parseEmail("bob@163.com")?.key ?? "";
+  for (let length = 1; length <= key.length; length++) {
+    const prefix = emailKeyPrefix(key.slice(0, length));
+    assert.ok(key.startsWith(prefix), prefix);
+    assert.equal(prefix.length, length);
+  }
+  assert.equal(emailKeyPrefix("Ann@0x7f"), "ann@0x7f");
+  assert.equal(emailKeyPrefix("ann@M\u00fcnchen.de"), "ann@xn--mnchen-3ya.de");
 });

@@ -45,7 +45,7 @@ test("users come with their hashes, which are ours after the first sign-in", asy
 
 test("each user is imported or refused on its own", async (t) => {
   const { client } = await startRoom(t);
-  await client.register({ email: "taken@example.com", userId: "taken" });
+  await client.importUsers({ users: [{ email: "taken@example.com", userId: "taken" }] });
   const { results } = await client.importUsers({
     users: [
       { email: "TAKEN@example.com" },
@@ -94,4 +94,35 @@ test("a call takes 1 to 10,000 users", async (t) => {
   const ids = results.map(({ outcome }) => outcome.case === "userId" && outcome.value);
   assert.equal(new Set(ids).size, 10_000);
   assert.ok(!ids.includes(false));
+});
+
+test("an empty hash is refused, and is not the same as none", async (t) => {
+  const { client, repository } = await startRoom(t);
+  const { results } = await client.importUsers({
+    users: [
+      { email: "ann@example.com", passwordHash: "" },
+      { email: "bob@example.com", userId: "bob" },
+    ],
+  });
+  const [ann, bob] = results.map(({ outcome }) => outcome);
+  assert.equal(ann?.case === "error" && ann.value.reason, "INVALID_PARAMS");
+  assert.match(
+    ann?.case === "error" ? ann.value.message : "",
+    /users\[0\]\.password_hash: is empty/,
+  );
+  assert.equal(bob?.case, "userId");
+  assert.equal((await repository.findCredentials({ userId: "bob" }))?.passwordHash, "");
+});
+
+test("an import of somebody's real user goes before a registration that was never finished", async (t) => {
+  const { client } = await startRoom(t);
+  const email = "ann@example.com";
+  const { activationCode: code } = await client.register({ email });
+  const { results } = await client.importUsers({
+    users: [{ email, userId: "ann", passwordHash: BCRYPT }],
+  });
+  assert.deepEqual(results[0]?.outcome, { case: "userId", value: "ann" });
+  const late = client.completeRegistration({ email, code, password: "Another horse 1" });
+  await refused(late, "USER_ALREADY_ACTIVE");
+  await signIn(client, email, PASSWORD);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { hash as bcrypt } from "@node-rs/bcrypt";
 import { createGate } from "../../../src/auth/passwords/gate.ts";
 import { createPasswordHasher } from "../../../src/auth/passwords/hasher.ts";
 
@@ -96,5 +97,20 @@ describe("The gate", () => {
     assert.equal(waiting.runs(), 0);
     await assert.rejects(gate.run(waiting.run, giveUp.signal), /gave up/);
     assert.equal(await gate.run(async () => "free"), "free");
+  });
+});
+
+test("bytes that bcrypt did not look at never become the password", async () => {
+  const password = "p".repeat(72);
+  const stored = await bcrypt(`${password}the end that was meant`, { cost: 4 });
+  const typo = await hasher.check(`${password}another end`, stored);
+  assert.deepEqual(typo, { right: true, newHash: undefined });
+  const whole = await hasher.check(password, stored);
+  assert.ok(whole.right && whole.newHash?.startsWith("$argon2id$"));
+  // In bytes, not in characters, and of the form that the hash was made of.
+  const wide = "é".repeat(37);
+  assert.deepEqual(await hasher.check(`${wide}x`, await bcrypt(wide, { cost: 4 })), {
+    right: true,
+    newHash: undefined,
   });
 });

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from "jose";
+import type { JsonObject } from "../../../src/auth/providers/http.ts";
+import { mergeClaims } from "../../../src/auth/providers/oidc.ts";
+import { readOpenIdClaims } from "../../../src/auth/providers/read.ts";
 import type { OpenId } from "../openid-stand-in.ts";
 import { startOpenIdRoom } from "../provider-rooms.ts";
 import { beginAt, REDIRECT_URI, refused } from "../room.ts";
@@ -10,6 +13,10 @@ const request = { provider: "acme", redirectUri: REDIRECT_URI };
 
 function pathsOf({ asked }: OpenId): string[] {
   return asked.map(({ url }) => url.pathname);
+}
+
+function linesOf(logged: readonly string[]): Record<string, unknown>[] {
+  return logged.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 describe("An OpenID provider", () => {
@@ -121,6 +128,49 @@ describe("An OpenID provider", () => {
     assert.equal(asked.length, 3);
   });
 
+  test("may put another key under the same name: its keys are asked for at once", async (t) => {
+    const { client, standIn, clock } = await startOpenIdRoom(t);
+    await client.socialAuth(await beginAt({ client }, "acme"));
+    await standIn.replaceKey();
+    const before = standIn.asked.length;
+    await client.socialAuth(await beginAt({ client }, "acme"));
+    assert.deepEqual(pathsOf(standIn).slice(before), ["/token", "/keys", "/userinfo"]);
+    // A provider whose signatures never fit is asked once a minute.
+    await standIn.replaceKey({ listed: false });
+    const since = standIn.asked.length;
+    await refused(client.socialAuth(await beginAt({ client }, "acme")), "SOCIAL_AUTH_ERROR");
+    clock.step(59_000);
+    await refused(client.socialAuth(await beginAt({ client }, "acme")), "SOCIAL_AUTH_ERROR");
+    assert.deepEqual(pathsOf(standIn).slice(since), ["/token", "/token"]);
+    clock.step(1_000);
+    await refused(client.socialAuth(await beginAt({ client }, "acme")), "SOCIAL_AUTH_ERROR");
+    assert.deepEqual(pathsOf(standIn).slice(since), ["/token", "/token", "/token", "/keys"]);
+  });
+
+  test("is named in the log with both issuers, where its tokens are of another one", async (t) => {
+    const { client, standIn, logged } = await startOpenIdRoom(t);
+    standIn.forge = (claims, sign) => sign({ ...claims, iss: "https://other.example" });
+    await refused(client.socialAuth(await beginAt({ client }, "acme")), "SOCIAL_AUTH_ERROR");
+    const line = linesOf(logged).find((each) => each["expected"] !== undefined);
+    assert.equal(line?.["provider"], "acme");
+    assert.equal(line["expected"], standIn.url);
+    assert.equal(line["told"], "https://other.example");
+    assert.match(String(line["code"]), /^[A-Z_]+$/);
+  });
+
+  test("that cannot be reached is named in every line of the log, with a reason", async (t) => {
+    const { client, standIn, logged } = await startOpenIdRoom(t);
+    const begun = await beginAt({ client }, "acme");
+    await standIn.close();
+    await refused(client.socialAuth(begun), "SOCIAL_AUTH_ERROR");
+    const lines = linesOf(logged);
+    assert.ok(lines.length > 0);
+    for (const line of lines) {
+      assert.equal(line["provider"], "acme");
+      assert.ok(line["problem"] ?? line["code"]);
+    }
+  });
+
   test("may have its clock off by less than half a minute", async (t) => {
     const { client, standIn } = await startOpenIdRoom(t);
     standIn.forge = ({ iat = 0, ...claims }, sign) => {
@@ -209,3 +259,65 @@ async function signBy(claims: JWTPayload, alg: "ES256" | "EdDSA"): Promise<strin
   const { privateKey } = await generateKeyPair(alg);
   return new SignJWT(claims).setProtectedHeader({ alg }).sign(privateKey);
 }
+
+describe("What an OpenID provider tells twice:", () => {
+  const verified = { sub: "1", email: "ann@example.com", email_verified: true };
+  const cases: Record<string, readonly [JsonObject, JsonObject, string | undefined, boolean]> = {
+    "a flag of the user info does not vouch for an email of the ID token": [
+      { ...verified, email_verified: false },
+      { sub: "1", email_verified: true },
+      "ann@example.com",
+      false,
+    ],
+    "a flag of the ID token does not vouch for another email of the user info": [
+      verified,
+      { sub: "1", email: "eve@example.com" },
+      "eve@example.com",
+      false,
+    ],
+    "an email that both tell keeps the flag of the ID token, however it is written": [
+      verified,
+      { sub: "1", email: "ANN@example.com" },
+      "ann@example.com",
+      true,
+    ],
+    "a flag of the user info about its own email counts": [
+      verified,
+      { ...verified, email_verified: false },
+      "ann@example.com",
+      false,
+    ],
+    "nulls of the user info are as good as absent": [
+      { ...verified, given_name: "Ann" },
+      { sub: "1", email: null, email_verified: null, given_name: null },
+      "ann@example.com",
+      true,
+    ],
+    "nulls of the ID token too": [
+      { sub: "1", email: null, email_verified: true },
+      { sub: "1", email_verified: null },
+      undefined,
+      false,
+    ],
+  };
+  for (const [words, [idToken, userInfo, email, emailVerified]] of Object.entries(cases)) {
+    test(words, () => {
+      const identity = readOpenIdClaims(mergeClaims(idToken, userInfo), false);
+      assert.equal(identity?.email?.key, email);
+      assert.equal(identity?.emailVerified, emailVerified);
+    });
+  }
+});
+
+test("an ID token with an unverified email and a flag of the user info sign in as nobody else", async (t) => {
+  const { client, standIn } = await startOpenIdRoom(t);
+  const users = [{ email: "ann@example.com", userId: "ann" }];
+  await client.importUsers({ users });
+  standIn.forge = (claims, sign) => sign({ ...claims, email_verified: false });
+  const { sub } = standIn.claims;
+  standIn.behaviour.userinfo = (response) =>
+    answerJson(response, 200, { sub, email_verified: true });
+  const { user, created } = await client.socialAuth(await beginAt({ client }, "acme"));
+  assert.equal(created, true);
+  assert.notEqual(user?.id, "ann");
+});

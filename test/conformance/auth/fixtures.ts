@@ -3,6 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { parseEmail } from "../../../src/auth/accounts/email.ts";
 import type {
   AuthRepository,
+  DueAccount,
   Email,
   PasswordSignIn,
   Registration,
@@ -21,6 +22,9 @@ export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
 export const SESSION_LIFE = 7 * DAY;
 export const RENEW_WITHIN = 2 * DAY;
+
+/** Every provider that the cases name, as if all were configured. */
+export const CONFIGURED: ReadonlySet<string> = new Set(["facebook", "google", "vk"]);
 
 export function hashOf(token: string): Uint8Array {
   return createHash("sha256").update(token).digest();
@@ -129,6 +133,18 @@ export function checkToken(
     ask: given.ask,
   };
   return repository.checkSession(check);
+}
+
+/** The account that a check of `token` finds due at a time. */
+export async function dueAt(
+  repository: AuthRepository,
+  token: string,
+  now: number,
+): Promise<DueAccount | undefined> {
+  const ask = { confirmedUntil: now - DAY, askedUntil: now - 1 };
+  const outcome = await checkToken(repository, token, { now, ask });
+  assert.equal(outcome.outcome, "live");
+  return outcome.dueAccount;
 }
 
 /** Checks a token and expects its session to be live. `successor` is empty without one. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Cases } from "./cases.ts";
 import {
+  CONFIGURED,
   checkToken,
   DAY,
   email,
@@ -77,7 +78,13 @@ export const sessionCases: Cases = {
           now: NOW,
         }),
       () => signIn(repository, { account: { email: email("dora@example.com") } }),
-      () => repository.unlinkSocialAccount({ userId, provider: "google", now: NOW }),
+      () =>
+        repository.unlinkSocialAccount({
+          userId,
+          provider: "google",
+          configured: CONFIGURED,
+          now: NOW,
+        }),
     ];
     for (const change of changes) {
       const before = await liveSession(repository, "token");

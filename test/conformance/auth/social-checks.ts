@@ -4,6 +4,7 @@ import type { Cases } from "../cases.ts";
 import {
   checkToken,
   DAY,
+  dueAt,
   email,
   liveSession,
   makeActive,
@@ -26,18 +27,6 @@ function answer(given: Partial<SocialCheck> = {}): SocialCheck {
     now: NOW + DAY,
     ...given,
   };
-}
-
-/** The account that a check of `token` finds due at a time. */
-async function dueAt(
-  repository: AuthRepository,
-  token: string,
-  now: number,
-): Promise<DueAccount | undefined> {
-  const ask = { confirmedUntil: now - DAY, askedUntil: now - 1 };
-  const outcome = await checkToken(repository, token, { now, ask });
-  assert.equal(outcome.outcome, "live");
-  return outcome.dueAccount;
 }
 
 export const socialCheckCases: Cases<AuthRepository> = {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { AuthRepository, ToldAccount } from "../../../src/auth/repository.ts";
 import type { Cases } from "../cases.ts";
 import {
+  CONFIGURED,
   checkToken,
   DAY,
   email,
@@ -134,7 +135,12 @@ export const socialLinkCases: Cases<AuthRepository> = {
     const facebook = { provider: "facebook", socialId: "f" };
     await signInWithToken(repository, "facebook", { account: facebook });
     const revokedBefore = await repository.lastRevocation();
-    const request = { userId: "ann", provider: "google", now: NOW + MINUTE };
+    const request = {
+      userId: "ann",
+      provider: "google",
+      configured: CONFIGURED,
+      now: NOW + MINUTE,
+    };
     const outcome = await repository.unlinkSocialAccount(request);
     assert.equal(outcome.outcome, "unlinked");
     assert.equal(outcome.user.updateTime, NOW + MINUTE);
@@ -157,7 +163,7 @@ export const socialLinkCases: Cases<AuthRepository> = {
     const { user } = await signInWithToken(repository, "token", { account: google });
     await signInWithToken(repository, "s", { account: google, session: { id: "s" } });
     await link(repository, "s", { socialId: "g2" });
-    const request = { userId: user.id, provider: "google", now: NOW };
+    const request = { userId: user.id, provider: "google", configured: CONFIGURED, now: NOW };
     const refused = await repository.unlinkSocialAccount(request);
     assert.deepEqual(refused, { outcome: "last_method" });
     await liveSession(repository, "token");
@@ -172,16 +178,34 @@ export const socialLinkCases: Cases<AuthRepository> = {
     assert.equal(byPassword.outcome, "unlinked");
   },
 
+  async "an account at a provider that is not configured is no way to sign in"(storage) {
+    const repository = await storage.open();
+    const { user } = await signInWithToken(repository, "token", { account: toldAccount() });
+    await signInWithToken(repository, "s", { account: toldAccount(), session: { id: "s" } });
+    await link(repository, "s", { provider: "vk", socialId: "v" });
+    const request = { userId: user.id, provider: toldAccount().provider, now: NOW };
+    const configured = new Set([request.provider]);
+    const refused = await repository.unlinkSocialAccount({ ...request, configured });
+    assert.deepEqual(refused, { outcome: "last_method" });
+    const unlinked = await repository.unlinkSocialAccount({ ...request, configured: CONFIGURED });
+    assert.equal(unlinked.outcome, "unlinked");
+  },
+
   async "a user without an account at the provider stays as before"(storage) {
     const repository = await storage.open();
     const { user } = await signInWithToken(repository, "token");
     for (const provider of ["google", "Facebook", "unheard of"]) {
-      const request = { userId: user.id, provider, now: NOW + 5 };
+      const request = { userId: user.id, provider, configured: CONFIGURED, now: NOW + 5 };
       const outcome = await repository.unlinkSocialAccount(request);
       assert.deepEqual(outcome, { outcome: "unlinked", user });
     }
     await liveSession(repository, "token");
-    const nobody = { userId: "nobody", provider: "facebook", now: NOW };
+    const nobody = {
+      userId: "nobody",
+      provider: "facebook",
+      configured: CONFIGURED,
+      now: NOW,
+    };
     assert.deepEqual(await repository.unlinkSocialAccount(nobody), { outcome: "unknown" });
   },
 };

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import type { Cases } from "./cases.ts";
 import {
   checkToken,
+  DAY,
+  dueAt,
   email,
   hashOf,
   NOW,
@@ -52,6 +54,38 @@ export const socialSignInCases: Cases = {
       updateTime: NOW,
     });
     assert.deepEqual(await repository.findUser({ userId: "new" }), user);
+  },
+
+  async "a verified email does not join a user who has another account at the provider"(storage) {
+    const repository = await storage.open();
+    const first = await signIn(repository, verified("ann@example.com", "1"));
+    const second = await signIn(repository, verified("ann@example.com", "2"));
+    assert.notEqual(second.user.id, first.user.id);
+    assert.equal(second.created, true);
+    assert.equal(second.user.email, "");
+    // Another provider that vouches for the email still joins.
+    const google = { provider: "google", socialId: "g", email: ann, emailVerified: true };
+    const third = await signIn(repository, { account: google });
+    assert.equal(third.user.id, first.user.id);
+  },
+
+  async "credentials without a refresh token keep the one of before"(storage) {
+    const repository = await storage.open();
+    const account = { socialId: "1", sealedCredentials: "old" };
+    await signIn(repository, { account });
+    const completedBy = (before: string): string => `${before}+new`;
+    await signIn(repository, { account: { ...account, sealedCredentials: "new", completedBy } });
+    const { session } = await signInWithToken(repository, "t", {
+      account: { ...account, sealedCredentials: "whole" },
+    });
+    assert.ok(session);
+    await signIn(repository, { account: { ...account, sealedCredentials: "new", completedBy } });
+    const due = await dueAt(repository, "t", NOW + DAY);
+    assert.equal(due?.sealedCredentials, "whole+new");
+    // A first sign-in has nothing to complete.
+    const fresh = { socialId: "2", sealedCredentials: "first", completedBy };
+    await signInWithToken(repository, "u", { account: fresh });
+    assert.equal((await dueAt(repository, "u", NOW + DAY))?.sealedCredentials, "first");
   },
 
   async "a known social account signs its user in, whatever its email is now"(storage) {
@@ -218,7 +252,14 @@ export const socialSignInCases: Cases = {
   async "sign-ins with one verified email at once make one user"(storage) {
     const repository = await storage.open();
     const signIns = Array.from({ length: 8 }, (_, nth) =>
-      signIn(repository, verified(nth % 2 === 0 ? "ann@example.com" : "ANN@example.com", `${nth}`)),
+      signIn(repository, {
+        account: {
+          provider: `provider ${nth}`,
+          socialId: `${nth}`,
+          email: email(nth % 2 === 0 ? "ann@example.com" : "ANN@example.com"),
+          emailVerified: true,
+        },
+      }),
     );
     const answers = await Promise.all(signIns);
     assert.equal(new Set(answers.map(({ user }) => user.id)).size, 1);

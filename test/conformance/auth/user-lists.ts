@@ -32,7 +32,8 @@ export const userListCases: Cases = {
     await signIn(repository, { account: { provider: "vk", socialId: "1" }, newUserId: "v" });
     const annAtVk = { provider: "vk", email: email("ann@example.com"), emailVerified: true };
     await signIn(repository, { account: { ...annAtVk, socialId: "2" } });
-    await signIn(repository, { account: { ...annAtVk, socialId: "3" } });
+    const annAtGoogle = { ...annAtVk, provider: "google", socialId: "3" };
+    await signIn(repository, { account: annAtGoogle });
     await makeActive(repository, "anna@example.com", { userId: "anna" });
     await repository.deactivateUser({ userId: "anna", now: NOW });
     const list = async (given: Partial<UserQuery>): Promise<string[]> =>

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { listEvents } from "./audit.ts";
 import type { Cases } from "./cases.ts";
 import {
   checkToken,
@@ -33,14 +34,14 @@ export const userCases: Cases = {
     const linked = [
       { provider: "vk", socialId: "9", ...verified },
       { provider: "facebook", socialId: "5", ...verified },
-      { provider: "facebook", socialId: "10", ...verified },
+      { provider: "google", socialId: "10", ...verified },
     ];
     for (const [minutes, account] of linked.entries()) {
       await signIn(repository, { account, now: NOW + minutes });
     }
     const { user } = await signIn(repository, { account: linked[0] ?? {}, now: NOW + 100 });
     const ids = user.socialAccounts.map(({ provider, socialId }) => `${provider} ${socialId}`);
-    assert.deepEqual(ids, ["vk 9", "facebook 5", "facebook 10"]);
+    assert.deepEqual(ids, ["vk 9", "facebook 5", "google 10"]);
     assert.deepEqual(await repository.findUser({ userId: user.id }), user);
   },
 
@@ -139,9 +140,33 @@ export const userCases: Cases = {
     assert.equal(ann?.passwordHash, "$x$");
   },
 
+  async "an import takes the email or id of a pending user, whose code is void then"(storage) {
+    const repository = await storage.open();
+    await register(repository, "ann@example.com", { userId: "squatter", codeHash: hashOf("1") });
+    await register(repository, "bob@example.com", { userId: "bob", codeHash: hashOf("2") });
+    const profile = { firstName: "Ann", lastName: "", picture: "", locale: "", attributes: {} };
+    const users = [
+      { userId: "ann", email: email("ann@example.com"), profile, passwordHash: "hash" },
+      { userId: "bob", email: email("robert@example.com"), profile, passwordHash: "hash" },
+    ];
+    assert.deepEqual(await repository.importUsers({ users, now: NOW }), [true, true]);
+    assert.equal(await repository.findUser({ userId: "squatter" }), undefined);
+    const ann = await repository.findUser({ emailKey: "ann@example.com" });
+    assert.deepEqual([ann?.id, ann?.state, ann?.profile.firstName], ["ann", "active", "Ann"]);
+    assert.equal((await repository.findUser({ userId: "bob" }))?.email, "robert@example.com");
+    assert.equal(await repository.findUser({ emailKey: "bob@example.com" }), undefined);
+    const code = { emailKey: "bob@example.com", codeHash: hashOf("2"), now: NOW };
+    assert.equal(await repository.checkActivationCode(code), "wrong_code");
+    const events = await listEvents(repository, { userId: "squatter" });
+    assert.deepEqual(
+      events.map(({ type }) => type),
+      ["deleted", "registered"],
+    );
+  },
+
   async "an import passes over a user whose email or id is taken, in the same import too"(storage) {
     const repository = await storage.open();
-    await register(repository, "ann@example.com", { userId: "ann" });
+    await makeActive(repository, "ann@example.com", { userId: "ann" });
     const profile = { firstName: "x", lastName: "", picture: "", locale: "", attributes: {} };
     const asUser = (userId: string, address: string) => ({
       userId,
@@ -160,7 +185,7 @@ export const userCases: Cases = {
     const made = await repository.importUsers({ users, now: NOW });
     assert.deepEqual(made, [false, false, true, false, false, true]);
     const ann = await repository.findUser({ userId: "ann" });
-    assert.equal(ann?.state, "pending");
+    assert.equal(ann?.email, "ann@example.com");
     assert.equal(ann?.profile.firstName, "");
     const atOnce = Array.from({ length: 4 }, (_, nth) =>
       repository.importUsers({ users: [asUser(`c${nth}`, "carl@example.com")], now: NOW }),

@@ -3,6 +3,7 @@ import { type TestContext, test } from "node:test";
 import type { AuthRepository, Revocation } from "../../../src/auth/repository.ts";
 import { reservation } from "../../conformance/auth/attempts.ts";
 import {
+  CONFIGURED,
   checkToken,
   email,
   hashOf,
@@ -110,8 +111,18 @@ race("of two ways to sign in that are taken at once, one stays", async ([first, 
   const vk = toldAccount({ provider: "vk", socialId: "v" });
   await first.linkSocialAccount({ account: vk, sessionId: session.id, now: NOW });
   const outcomes = await Promise.all([
-    second?.unlinkSocialAccount({ userId: user.id, provider: "google", now: NOW }),
-    third?.unlinkSocialAccount({ userId: user.id, provider: "vk", now: NOW }),
+    second?.unlinkSocialAccount({
+      userId: user.id,
+      provider: "google",
+      configured: CONFIGURED,
+      now: NOW,
+    }),
+    third?.unlinkSocialAccount({
+      userId: user.id,
+      provider: "vk",
+      configured: CONFIGURED,
+      now: NOW,
+    }),
   ]);
   assert.deepEqual(outcomes.map((one) => one?.outcome).sort(), ["last_method", "unlinked"]);
   const left = await first.findUser({ userId: user.id });

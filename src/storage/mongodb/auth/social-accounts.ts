@@ -33,7 +33,10 @@ export function withAccount(
     const linked = { provider, socialId, ...emailOf(account), ...fresh, linkTime: now };
     return { ...user, accounts: [...user.accounts, linked], updateTime: now };
   }
-  return changeAccount(withAccountEmail(user, account, now), account, fresh);
+  const before = accountOf(user, account)?.sealedCredentials ?? "";
+  const kept = account.completedBy?.(before) ?? sealedCredentials;
+  const changed = withAccountEmail(user, account, now);
+  return changeAccount(changed, account, { ...fresh, sealedCredentials: kept });
 }
 
 /** A user who has no email, with a verified one that is told, unless another user has it. */

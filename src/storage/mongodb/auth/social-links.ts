@@ -3,6 +3,7 @@ import type {
   SocialCheck,
   SocialLink,
   SocialLinkOutcome,
+  SocialUnlinking,
   SocialUnlinkOutcome,
   User,
 } from "../../../auth/repository.ts";
@@ -37,11 +38,11 @@ export async function linkSocialAccount(
 
 export async function unlinkSocialAccount(
   transaction: AuthTransaction,
-  { userId, provider, now }: { userId: string; provider: string; now: number },
+  { userId, provider, configured, now }: SocialUnlinking,
 ): Promise<SocialUnlinkOutcome> {
   const user = await findUser(transaction, { userId });
   if (user === undefined) return { outcome: "unknown" };
-  const unlinked = unlinking(toUser(user), provider);
+  const unlinked = unlinking(toUser(user), provider, configured);
   if (unlinked === "none") return { outcome: "unlinked", user: toUser(user) };
   if (unlinked === "last_method") return { outcome: "last_method" };
   const accounts = user.accounts.filter((account) => account.provider !== provider);

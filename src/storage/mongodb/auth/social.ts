@@ -5,7 +5,7 @@ import type {
   SocialSignInOutcome,
   SocialSteps,
 } from "../../../auth/repository.ts";
-import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
+import { joinsByEmail, verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { toState, toUser } from "./documents.ts";
 import { REVOKING } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
@@ -68,8 +68,8 @@ async function signInSocially(
 
   let user: UserDocument;
   if (found === undefined) {
-    const email = verifiedEmail(account);
-    user = newUser({ userId: signIn.newUserId, email, state: "active", now });
+    const made = { userId: signIn.newUserId, email: undefined, state: "active", now } as const;
+    user = await withEmail(transaction, newUser(made), account, now);
   } else if (found.state === "pending") {
     user = activated(found, now);
   } else {
@@ -94,5 +94,7 @@ async function findSocialUser(
   const byAccount = await findUserByAccount(transaction, account);
   if (byAccount !== undefined) return byAccount;
   const email = verifiedEmail(account);
-  return email && findUser(transaction, { emailKey: email.key });
+  const byEmail = email && (await findUser(transaction, { emailKey: email.key }));
+  if (byEmail === undefined) return undefined;
+  return joinsByEmail(toUser(byEmail), account.provider) ? byEmail : undefined;
 }

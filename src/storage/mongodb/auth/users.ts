@@ -100,7 +100,7 @@ async function importUsers(
   users: readonly NewUser[],
   now: number,
 ): Promise<boolean[]> {
-  const taken = await takenOf(transaction, users);
+  const taken = await takenOf(transaction, users, now);
   const made: UserDocument[] = [];
   const outcomes = users.map(({ userId, email, profile, passwordHash }) => {
     if (taken.ids.has(userId) || taken.emailKeys.has(email.key)) return false;
@@ -115,19 +115,29 @@ async function importUsers(
   return outcomes;
 }
 
-/** Ids and emails of new users that are taken already. */
+/**
+ * Ids and emails of new users that are taken already. A user who never finished a registration
+ * gives way to an imported one.
+ */
 async function takenOf(
-  { in: collections, options }: AuthTransaction,
+  { in: collections, options, events }: AuthTransaction,
   users: readonly NewUser[],
+  now: number,
 ): Promise<{ readonly ids: Set<string>; readonly emailKeys: Set<string> }> {
   const ids = users.map(({ userId }) => userId);
   const emailKeys = users.map(({ email }) => email.key);
   const found = await collections.users
     .find({ $or: [{ _id: { $in: ids } }, { emailKey: { $in: emailKeys } }] }, options)
-    .project<Pick<UserDocument, "_id" | "emailKey">>({ emailKey: 1 })
+    .project<Pick<UserDocument, "_id" | "emailKey" | "state">>({ emailKey: 1, state: 1 })
     .toArray();
+  const pending = found.filter(({ state }) => state === "pending").map(({ _id }) => _id);
+  if (pending.length > 0) {
+    await collections.users.deleteMany({ _id: { $in: pending } }, options);
+    for (const userId of pending) events.push({ type: "deleted", userId, time: now });
+  }
+  const kept = found.filter(({ state }) => state !== "pending");
   return {
-    ids: new Set(found.map(({ _id }) => _id)),
-    emailKeys: new Set(found.flatMap(({ emailKey }) => emailKey ?? [])),
+    ids: new Set(kept.map(({ _id }) => _id)),
+    emailKeys: new Set(kept.flatMap(({ emailKey }) => emailKey ?? [])),
   };
 }

@@ -2,6 +2,7 @@ import type { ProviderProfile, ToldAccount } from "../../../auth/repository.ts";
 import { toldChanges } from "../../../auth/rules/profiles.ts";
 import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { recordEvent } from "./audit.ts";
+import { text } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import { userOf, writeProfile } from "./user-rows.ts";
 
@@ -31,7 +32,15 @@ export function storeAccount(
     return;
   }
   updateEmail(sql, userId, account, now);
-  sql.updateAccountCredentials.run({ provider, socialId, sealedCredentials, now });
+  const before = sql.credentialsOfAccount.get({ provider, socialId });
+  const kept =
+    before === undefined ? undefined : account.completedBy?.(text(before, "sealed_credentials"));
+  sql.updateAccountCredentials.run({
+    provider,
+    socialId,
+    sealedCredentials: kept ?? sealedCredentials,
+    now,
+  });
 }
 
 /** Gives a verified email to a user who has none, unless another user has it. */

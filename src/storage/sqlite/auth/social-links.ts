@@ -3,6 +3,7 @@ import type {
   SocialCheck,
   SocialLink,
   SocialLinkOutcome,
+  SocialUnlinking,
   SocialUnlinkOutcome,
   User,
 } from "../../../auth/repository.ts";
@@ -31,11 +32,11 @@ export function linkSocialAccount(
 
 export function unlinkSocialAccount(
   sql: AuthStatements,
-  { userId, provider, now }: { userId: string; provider: string; now: number },
+  { userId, provider, configured, now }: SocialUnlinking,
 ): SocialUnlinkOutcome {
   if (sql.userById.get({ userId }) === undefined) return { outcome: "unknown" };
   const user = userOf(sql, userId);
-  const unlinked = unlinking(user, provider);
+  const unlinked = unlinking(user, provider, configured);
   if (unlinked === "none") return { outcome: "unlinked", user };
   if (unlinked === "last_method") return { outcome: "last_method" };
   for (const session of sql.liveSessionsOfUser.all({ userId, now })) {

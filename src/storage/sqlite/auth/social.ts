@@ -1,5 +1,5 @@
 import type { SocialSignIn, SocialSignInOutcome, SocialSteps } from "../../../auth/repository.ts";
-import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
+import { joinsByEmail, verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { type Row, text, toState } from "./rows.ts";
 import { openSession } from "./session-starts.ts";
 import { fillProfile, giveEmail, storeAccount } from "./social-accounts.ts";
@@ -50,10 +50,9 @@ function signInSocially(sql: AuthStatements, signIn: SocialSignIn): SocialSignIn
 
   const userId = found === undefined ? signIn.newUserId : text(found, "id");
   if (found === undefined) {
-    const verified = verifiedEmail(account);
-    const email = verified?.address ?? null;
-    const emailKey = verified?.key ?? null;
-    sql.insertUser.run({ userId, email, emailKey, state: "active", now });
+    const none = { email: null, emailKey: null };
+    sql.insertUser.run({ userId, ...none, state: "active", now });
+    giveEmail(sql, userId, account, now);
   } else if (found["state"] === "pending") {
     sql.activateUser.run({ userId, now });
     sql.voidCode.run({ userId });
@@ -79,5 +78,7 @@ function findSocialUser(sql: AuthStatements, { account }: SocialSignIn): Row | u
   const byAccount = sql.userByAccount.get({ provider, socialId });
   if (byAccount !== undefined) return byAccount;
   const email = verifiedEmail(account);
-  return email && sql.userByEmail.get({ emailKey: email.key });
+  const byEmail = email && sql.userByEmail.get({ emailKey: email.key });
+  if (byEmail === undefined) return undefined;
+  return joinsByEmail(userOf(sql, text(byEmail, "id")), provider) ? byEmail : undefined;
 }

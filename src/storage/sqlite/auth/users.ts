@@ -9,7 +9,7 @@ import type {
 import { changedProfile } from "../../../auth/rules/profiles.ts";
 import { recordEvent } from "./audit.ts";
 import { recordRevocation } from "./revocations.ts";
-import type { Row } from "./rows.ts";
+import { type Row, text } from "./rows.ts";
 import { closeSessionsOfUser } from "./session-ends.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
@@ -75,11 +75,21 @@ function updateProfile(sql: AuthStatements, change: ProfileChange): ProfileChang
 function importUser(sql: AuthStatements, user: NewUser, now: number): boolean {
   const { userId, email, profile, passwordHash } = user;
   const values = { userId, email: email.address, emailKey: email.key, state: "active", now };
+  removePending(sql, sql.userById.get({ userId }), now);
+  removePending(sql, sql.userByEmail.get({ emailKey: email.key }), now);
   if (!sql.insertUserIfNew.run(values).changes) return false;
   writeProfile(sql, userId, profile, now);
   if (passwordHash !== "") sql.rehashPassword.run({ userId, passwordHash });
   recordEvent(sql, { type: "imported", userId, time: now });
   return true;
+}
+
+/** A user who never finished a registration gives way to an imported one. */
+function removePending(sql: AuthStatements, row: Row | undefined, now: number): void {
+  if (row?.["state"] !== "pending") return;
+  const userId = text(row, "id");
+  sql.deleteUser.run({ userId });
+  recordEvent(sql, { type: "deleted", userId, time: now });
 }
 
 function maybeUser(sql: AuthStatements, row: Row | undefined): User | undefined {

@@ -29,6 +29,9 @@ export const socialSql = {
     UPDATE social_accounts SET email = :email, email_verified = :emailVerified
     WHERE provider = :provider AND social_id = :socialId
       AND (email <> :email OR email_verified <> :emailVerified)`,
+  credentialsOfAccount: `
+    SELECT sealed_credentials FROM social_accounts
+    WHERE provider = :provider AND social_id = :socialId`,
   updateAccountCredentials: `
     UPDATE social_accounts
     SET sealed_credentials = :sealedCredentials, confirm_time = :now, ask_time = :now
