@@ -10,6 +10,7 @@ const notRefusals: ReadonlySet<string> = new Set([
   "OVERLOADED",
   "SHUTTING_DOWN",
   "STORAGE_UNAVAILABLE",
+  "STORAGE_FULL",
 ]);
 
 /** Whether an error is an answer about an account: no fault of a field or of the server. */

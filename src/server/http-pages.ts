@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Writable } from "node:stream";
+import type { Readiness } from "./readiness.ts";
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -54,12 +55,12 @@ export function send(answer: PageAnswer, request: HttpRequest, response: HttpRes
 /** /healthz: the process is alive, whatever else is the matter. */
 export const alivePage: Page = () => jsonAnswer(200, { status: "alive" });
 
-/** /readyz: whether calls are worth sending here. `why` answers undefined when they are. */
-export function readyPage(why: () => Promise<string | undefined>): Page {
+/** /readyz: whether calls are worth sending here. */
+export function readyPage(readiness: Readiness): Page {
   return async () => {
-    const reason = await why();
+    const { reason, warning } = await readiness();
     return reason === undefined
-      ? jsonAnswer(200, { status: "ready" })
+      ? jsonAnswer(200, { status: "ready", warning })
       : jsonAnswer(503, { status: "not ready", reason });
   };
 }

@@ -271,10 +271,12 @@ export class Core {
     if (lease !== undefined) this.endLease(lease);
     if (this.table.state[slot] === state.LEASED) this.freeGroup(tube, slot);
     const key = this.table.key[slot] as number;
+    const size = this.table.size[slot] as number;
     this.forget(tube, slot);
     if (tube.temporary) return;
     const remove = (): void => {
       this.committer.changes.removes.push(key);
+      this.committer.changes.removedBytes += size;
       this.committer.add({
         committed() {},
         failed: () => this.deadlines.setAlarm(this.clock.now() + RETRY_AFTER_FAILURE_MS, remove),

@@ -60,11 +60,13 @@ export class Putting {
 
   /**
    * Puts tasks, all or none, durable when the promise resolves. Rejects with TUBE_NOT_FOUND,
-   * INVALID_PARAMS for what the tube's kind lacks, TUBE_FULL when there was no room in time.
+   * INVALID_PARAMS for what the tube's kind lacks, STORAGE_FULL, TUBE_FULL when there was no room in
+   * time.
    */
   put(tubeName: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     const tube = this.#core.tube(tubeName);
     checkAgainstKind(tube.features, tasks, options.field);
+    if (!tube.temporary && this.#core.store.isFull()) throw new UsherError("STORAGE_FULL");
     tube.calls.put++;
     if (this.#canAdmit(tube, tasks)) return this.#admitNow(tube, tasks);
     if (this.#core.closing !== undefined) throw this.#core.closing;

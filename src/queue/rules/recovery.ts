@@ -40,6 +40,7 @@ function recoverTask(core: Core, record: TaskRecord, now: number): void {
   if (tube === undefined) {
     // Its tube was deleted while it was on its way to the store.
     core.committer.changes.removes.push(record.key);
+    core.committer.changes.removedBytes += record.size;
     return;
   }
   const slot = table.allocate();

@@ -39,7 +39,11 @@ export class TaskChanges {
   end(tube: Tube, slot: number, event: TaskEvent, change: EndingChange | undefined): Step {
     const core = this.#core;
     const lease = this.#seize(tube, slot);
-    if (!tube.temporary) core.committer.changes.removes.push(core.table.key[slot] as number);
+    if (!tube.temporary) {
+      const { changes } = core.committer;
+      changes.removes.push(core.table.key[slot] as number);
+      changes.removedBytes += core.table.size[slot] as number;
+    }
     return {
       tube,
       slot,
