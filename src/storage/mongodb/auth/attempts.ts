@@ -11,7 +11,7 @@ import {
   type CountedTries,
 } from "../../../auth/rules/attempt-limits.ts";
 import type { AttemptDocument } from "./schema.ts";
-import type { AuthReader, AuthTransaction, AuthTransactions } from "./transactions.ts";
+import type { AuthReader, AuthTransaction, AuthTransactions, Instances } from "./transactions.ts";
 
 export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   return {
@@ -61,7 +61,8 @@ async function reserveAttempt(
     const touch = { $inc: { tries: 1 }, $max: { time: now } };
     await collections.attemptGuards.updateOne(guard, touch, { ...options, upsert: true });
   }
-  const made = { _id: id, account, address, time: now, pendingUntil };
+  const instance = transaction.instances.own;
+  const made = { _id: id, account, address, time: now, pendingUntil, instance };
   await collections.attempts.insertOne(made, options);
   return { outcome: "reserved" };
 }
@@ -78,14 +79,38 @@ async function refusalOf(
 }
 
 async function triesOf(
-  { in: { attempts }, options }: AuthReader,
+  { in: { attempts }, options, instances }: AuthReader,
   { by, limit }: AttemptLimit,
   { windowMs, now }: AttemptReservation,
 ): Promise<CountedTries> {
   const counting: Filter<AttemptDocument> = { ...by, time: { $gt: now - windowMs } };
   // Never many more than the limit, since no more are let in.
   const latest = { ...options, sort: { time: -1 } } as const;
-  const tries = await attempts.find(counting, latest).toArray();
-  const failed = tries.filter(({ pendingUntil }) => pendingUntil === null || pendingUntil <= now);
+  const found = await attempts.find(counting, latest).toArray();
+  const living = await livingOf(found, instances);
+  const isCutOff = ({ pendingUntil, instance = "" }: AttemptDocument): boolean =>
+    pendingUntil !== null && !living.has(instance);
+  // Of the tries of an account that a crash cut off the latest counts, as failed.
+  const cutOff = new Set<string>();
+  const tries = found.filter((attempt) => {
+    if (!isCutOff(attempt)) return true;
+    if (cutOff.has(attempt.account)) return false;
+    cutOff.add(attempt.account);
+    return true;
+  });
+  const failed = tries.filter(
+    (attempt) => attempt.pendingUntil === null || attempt.pendingUntil <= now || isCutOff(attempt),
+  );
   return { limit, count: tries.length, lockedFrom: failed[limit - 1]?.time };
+}
+
+/** The instances that may still settle their tries: this one, and others that live. */
+async function livingOf(
+  tries: readonly AttemptDocument[],
+  { own, living }: Instances,
+): Promise<ReadonlySet<string>> {
+  const pending = tries.filter(({ pendingUntil }) => pendingUntil !== null);
+  const others = new Set(pending.map(({ instance = "" }) => instance));
+  others.delete(own);
+  return others.size === 0 ? new Set([own]) : new Set([own, ...(await living([...others]))]);
 }
