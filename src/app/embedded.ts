@@ -29,7 +29,7 @@ export async function openEmbedded(
   return {
     repository: createAuthRepository(database),
     keys,
-    queue: createQueueService({ engine, clock, maxTaskBytes }),
+    queue: createQueueService({ engine, maxTaskBytes }),
     tubes: engine,
     probe: () => database.ping(),
     async start() {},

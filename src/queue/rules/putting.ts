@@ -123,14 +123,16 @@ export class Putting {
         this.#parts.serving.serveTouched();
       };
       link = tube.puts.push(waiting);
-      alarm = deadlines.setAlarm(clock.now() + options.waitMs, () => waiting.reject(full(tube)));
+      alarm = deadlines.setAlarm(clock.monotonic() + options.waitMs, () =>
+        waiting.reject(full(tube)),
+      );
       options.signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
 
   #admitNow(tube: Tube, tasks: readonly NewTask[]): Promise<PutOutcome> {
     const parts = this.#parts;
-    const now = parts.clock.now();
+    const now = parts.clock.monotonic();
     const slots: number[] = [];
     const ids: number[] = [];
     const duplicates: number[] = [];
@@ -162,7 +164,7 @@ export class Putting {
       parts.committer.add({
         committed: () => {
           if (over) return;
-          const durableAt = parts.clock.now();
+          const durableAt = parts.clock.monotonic();
           for (const slot of slots) this.#appear(tube, slot, durableAt);
           resolve(this.#shown(tube, { ids, duplicates }));
         },
@@ -237,7 +239,7 @@ export class Putting {
   /** Adds the task of a put of one. Waiters are served after that. */
   #shown(tube: Tube, outcome: PutOutcome): PutOutcome {
     const slot = outcome.ids.length === 1 ? tube.index.find(outcome.ids[0] as number) : -1;
-    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#parts.table, tube, slot) };
+    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#parts, tube, slot) };
   }
 
   #takeBack(tube: Tube, slot: number, error: unknown): void {

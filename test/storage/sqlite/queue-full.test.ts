@@ -41,6 +41,6 @@ test("a commit for which the disk has no room is refused whole, and a later one 
 });
 
 function manyLeases() {
-  const one = { tube: 1, id: 1, fence: 1, attempts: 1, deadline: 1, session: "" };
+  const one = { tube: 1, id: 1, fence: 1, attempts: 1, deadline: 1, leftMs: 1, session: "" };
   return Array.from({ length: 10_000 }, (_, each) => ({ ...one, token: `lease ${each}` }));
 }
