@@ -24,10 +24,11 @@ Commands:
   serve      start the server (the default); SIGTERM or Ctrl-C stops it in good order
   demo       walk sign-in and a queue in one terminal, on a database that is thrown away
   move       copy a stopped server's data from SQLite to MongoDB (docs/move.md)
+  compact    write a stopped server's SQLite file anew, without what was removed
   version    print the version
   help       print this
 
-Flags of serve:
+Flags of serve and compact:
   --config FILE   a YAML file of settings; ${CONFIG_VARIABLE} may name it instead
 
 Flags of move, which needs auth.sealing_keys of the servers on MongoDB as well:
@@ -63,6 +64,7 @@ const commands = {
     return 0;
   },
   move: moveData,
+  compact: compactData,
   version() {
     process.stdout.write(`${packageJson.version}\n`);
     return 0;
@@ -98,7 +100,8 @@ async function main(args: string[]): Promise<number> {
   if (command === undefined) return misused(`There is no command ${JSON.stringify(name)}`);
   if (extra !== undefined) return misused(`${name} takes no ${JSON.stringify(extra)}`);
   for (const flag of ["config", "from", "to"] as const) {
-    const known = command === moveData || (command === serve && flag === "config");
+    const takesConfig = command === serve || command === compactData;
+    const known = command === moveData || (takesConfig && flag === "config");
     if (flags[flag] !== undefined && !known) return misused(`${name} takes no --${flag}`);
   }
   return command(flags);
@@ -172,6 +175,31 @@ async function moveData(flags: Flags): Promise<number> {
   }
 }
 
+/** Rewrites the database of a stopped server, with the settings that the server has. */
+async function compactData(flags: Flags): Promise<number> {
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const parsed = readConfig(flags);
+  if ("faults" in parsed) {
+    for (const fault of parsed.faults) say(`usher: ${fault}`);
+    return 1;
+  }
+  const { storage } = parsed.config;
+  if (storage.kind !== "sqlite") return misused("compact is for a folder of SQLite");
+  try {
+    const { compactDatabase } = await import("./storage/sqlite/compact.ts");
+    const { file, before, after } = compactDatabase(storage.folder);
+    say(`${file}: ${mebibytes(before)} before, ${mebibytes(after)} now`);
+    return 0;
+  } catch (error) {
+    say(`usher: ${messageOf(error).replaceAll("\n", " ")}`);
+    return 1;
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
 function readConfig(flags: Flags, env = process.env): ReturnType<typeof parseConfig> {
   const name = flags.config ?? (process.env[CONFIG_VARIABLE] || undefined);
   const sources = {
@@ -193,8 +221,11 @@ function readConfig(flags: Flags, env = process.env): ReturnType<typeof parseCon
  * Tells where the server listens. The lines for people go to stderr, so that stdout has only the
  * log.
  */
-function announce({ grpcAddress, httpAddress }: RunningUsher, config: Config, log: Log): void {
-  log.info({ grpc: grpcAddress, http: httpAddress, version: packageJson.version }, "listening");
+function announce(usher: RunningUsher, config: Config, log: Log): void {
+  const { grpcAddress, httpAddress, dataFolder } = usher;
+  const { version } = packageJson;
+  const data = dataFolder && { data: dataFolder.path, isNewData: dataFolder.isNew };
+  log.info({ grpc: grpcAddress, http: httpAddress, version, ...data }, "listening");
   const open = [config.grpcListen, config.httpListen].filter(({ host }) => !isLoopback(host));
   if (open.length > 0) {
     log.warn({ listen: open }, "other machines can call, unencrypted and without being asked who");
@@ -204,6 +235,7 @@ function announce({ grpcAddress, httpAddress }: RunningUsher, config: Config, lo
   const service = "usher.queue.v1.QueueService";
   process.stderr.write(`
 Usher listens: gRPC on ${grpcAddress}, Connect and JSON on http://${httpAddress}
+${dataFolder === undefined ? "" : `Data: ${dataFolder.path}${dataFolder.isNew ? " (new)" : ""}\n`}\
 Try:
   grpcurl -plaintext ${grpcAddress} list
   grpcurl -plaintext -d '${tube}' ${grpcAddress} ${service}/CreateTube

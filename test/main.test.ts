@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -204,6 +204,23 @@ describe("serve", () => {
     assert.match(await answer.text(), /"id":"1"/);
   });
 
+  test("tells the whole path of its data, and whether it is new", async (t) => {
+    const folder = join(temporaryFolder(t), "data");
+    for (const isNewData of [true, false]) {
+      const { child, ended } = await serve(t, {
+        ...freeSettings(folder),
+        USHER_STORAGE: `sqlite:${relative(ROOT, folder)}`,
+      });
+      child.kill("SIGTERM");
+      const { stdout, stderr } = await ended;
+      const listening = JSON.parse(stdout.split("\n")[0] ?? "");
+      assert.equal(listening.msg, "listening");
+      assert.equal(listening.data, folder);
+      assert.equal(listening.isNewData, isNewData);
+      assert.match(stderr, new RegExp(`^Data: ${folder}${isNewData ? " \\(new\\)" : ""}$`, "m"));
+    }
+  });
+
   test("writes nothing but JSON lines to stdout", async (t) => {
     const { child, ended } = await serve(t, freeSettings(temporaryFolder(t)));
     child.kill("SIGTERM");
@@ -330,7 +347,7 @@ describe("a start that cannot be is one line and exit 1", () => {
     writeFileSync(file, "");
     const { code, stdout, stderr } = await usher(t, [], freeSettings(file)).ended;
     assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(stderr, /^usher: cannot open .*\n$/);
+    assert.equal(stderr, `usher: storage: ${file} is a file, not a folder\n`);
   });
 
   test("a database that is none", async (t) => {

@@ -62,6 +62,7 @@ export async function openClustered(
     async probe() {
       await database.ping();
       cluster.check();
+      return undefined;
     },
     async start(grpcAddress) {
       await cluster.start(config.cluster.advertise ?? reachable(grpcAddress));

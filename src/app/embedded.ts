@@ -6,6 +6,7 @@ import { createAuthRepository } from "../storage/sqlite/auth/repository.ts";
 import { openSealingKeys } from "../storage/sqlite/auth/sealing-keys.ts";
 import { openDatabase } from "../storage/sqlite/database.ts";
 import { createQueueStore } from "../storage/sqlite/queue/store.ts";
+import { startUpkeep } from "../storage/sqlite/upkeep.ts";
 import type { Backend, BackendParts } from "./backend.ts";
 
 type Folder = Extract<StorageAddress, { kind: "sqlite" }>;
@@ -22,11 +23,17 @@ export async function openEmbedded(
   const keys = openSealingKeys(folder);
   const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
   const limits = { maxTaskBytes, cacheBytes };
-  const engine = await QueueEngine.open({ store: createQueueStore(database), clock, limits, log });
+  const store = createQueueStore(database);
+  const engine = await QueueEngine.open({ store, clock, limits, log }).catch((error: unknown) => {
+    throw database.startError(error);
+  });
   opening.defer(() => engine.close());
+  const upkeep = startUpkeep({ database, clock, log });
+  opening.defer(() => upkeep.close());
 
   const open = opening.move();
   return {
+    dataFolder: database.folder,
     repository: createAuthRepository(database),
     keys,
     queue: createQueueService({ engine, maxTaskBytes }),

@@ -16,6 +16,8 @@ export interface RunningUsher {
   /** Host and port, such as `127.0.0.1:50051`. */
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  /** Where the data is, and whether this start has made it; undefined for a database server. */
+  readonly dataFolder: Backend["dataFolder"];
   /**
    * Stops in good order: health turns NOT_SERVING, those who wait are answered, calls under way
    * may finish within the grace, the database closes.
@@ -70,6 +72,7 @@ export async function startUsher(
   return {
     grpcAddress: server.grpcAddress,
     httpAddress: server.httpAddress,
+    dataFolder: backend.dataFolder,
     async stop() {
       await stop(config.shutdownGrace);
       await open.disposeAsync();

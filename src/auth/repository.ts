@@ -30,7 +30,7 @@ export type * from "./repository/users.ts";
  *
  * Every step is atomic and durable when its promise resolves: all of it or none. Steps that race
  * behave as if one ran after the other. Any step throws STORAGE_UNAVAILABLE if the database does
- * not answer.
+ * not answer, and STORAGE_FULL if the disk has no room for it.
  *
  * Times are milliseconds since the Unix epoch. What has an `expireTime` is over from that
  * millisecond on. An empty string stands for what is not known. Tokens, states and codes come as

@@ -109,6 +109,8 @@ export interface QueueChanges {
   readonly updates: TaskProgress[];
   /** Keys of tasks; one that is not there is passed over. */
   readonly removes: number[];
+  /** How large the removed tasks are together. */
+  removedBytes: number;
   readonly dedup: DedupRecord[];
   readonly removedDedup: Pick<DedupRecord, "tube" | "key">[];
   marks: Marks | undefined;
@@ -158,12 +160,17 @@ export interface QueueStore {
    * first, then updates in their order, then removals. A dedup key removed and noted again in one
    * commit is there. A removed tube takes its dedup keys with it; its tasks are removed by their
    * keys. A name or a key that another has is refused.
-   * Rejects with STORAGE_UNAVAILABLE where the database does not take it: then nothing of it is
-   * kept. Rejects with SHARD_UNAVAILABLE where another instance has taken the shard over, or where
+   * Rejects with STORAGE_UNAVAILABLE where the database does not take it, and with STORAGE_FULL
+   * where the disk has no room for it: then nothing of it is kept. Rejects with SHARD_UNAVAILABLE where another instance has taken the shard over, or where
    * it cannot be known whether the commit was kept: the engine is over then, and whoever opens the
    * shard next finds all of the commit or none.
    */
   commit(changes: QueueChanges): Promise<void>;
+  /**
+   * Whether the disk is full. What room is left is for commits that remove something: the engine
+   * refuses puts with STORAGE_FULL meanwhile.
+   */
+  isFull(): boolean;
   /** The payloads of tasks by their keys; a key that is not there is left out. */
   payloads(keys: readonly number[]): Promise<Map<number, Payload>>;
   /** Keeps leases and sessions at a clean stop, in place of any kept before. */
@@ -179,6 +186,7 @@ export function emptyChanges(): QueueChanges {
     inserts: [],
     updates: [],
     removes: [],
+    removedBytes: 0,
     dedup: [],
     removedDedup: [],
     marks: undefined,

@@ -13,6 +13,7 @@ export const codes: Readonly<Record<Reason, Code>> = {
   PAYLOAD_TOO_LARGE: Code.InvalidArgument,
   SHUTTING_DOWN: Code.Unavailable,
   STORAGE_UNAVAILABLE: Code.Unavailable,
+  STORAGE_FULL: Code.ResourceExhausted,
   SHARD_UNAVAILABLE: Code.Unavailable,
   NOT_OWNER: Code.Unavailable,
   TUBE_NOT_FOUND: Code.NotFound,
@@ -114,7 +115,10 @@ function fromUsherError(error: UsherError): ConnectError {
 }
 
 function defaultRetryMs(reason: Reason): number | undefined {
-  const again = codes[reason] === Code.Unavailable || reason === "TOO_MANY_ATTEMPTS";
+  const again =
+    codes[reason] === Code.Unavailable ||
+    reason === "TOO_MANY_ATTEMPTS" ||
+    reason === "STORAGE_FULL";
   return again ? DEFAULT_RETRY_MS : undefined;
 }
 

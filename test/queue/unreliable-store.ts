@@ -82,6 +82,10 @@ export class UnreliableStore implements QueueStore {
     return this.#overTheLine(() => this.#commit(changes));
   }
 
+  isFull(): boolean {
+    return this.#store.isFull();
+  }
+
   payloads(keys: readonly number[]): Promise<Map<number, Payload>> {
     return this.#overTheLine(() => this.#payloads(keys));
   }

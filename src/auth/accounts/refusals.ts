@@ -10,6 +10,7 @@ const notRefusals: ReadonlySet<string> = new Set([
   "OVERLOADED",
   "SHUTTING_DOWN",
   "STORAGE_UNAVAILABLE",
+  "STORAGE_FULL",
 ]);
 
 /** Whether an error is an answer about an account, and not about a field or the server. */

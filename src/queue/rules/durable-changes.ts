@@ -53,7 +53,11 @@ export class DurableChanges {
   end(tube: Tube, slot: number, event: TaskEvent, change: EndingChange | undefined): Step {
     const parts = this.#parts;
     const lease = this.#seize(tube, slot);
-    if (!tube.temporary) parts.committer.changes.removes.push(parts.table.key[slot] as number);
+    if (!tube.temporary) {
+      const { table, committer } = parts;
+      committer.changes.removes.push(table.key[slot] as number);
+      committer.changes.removedBytes += table.size[slot] as number;
+    }
     return {
       tube,
       slot,

@@ -1,5 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
+import type { QueueStore } from "../repository.ts";
 import type { Alarm } from "../structures/alarm.ts";
 import type { Deadlines } from "../structures/deadlines.ts";
 import type { Link } from "../structures/linked-list.ts";
@@ -16,6 +17,7 @@ import { type TaskView, viewOf } from "./task-view.ts";
 import type { Tube, WaitingPut } from "./tube.ts";
 
 interface Parts {
+  readonly store: QueueStore;
   readonly clock: Clock;
   readonly table: TaskTable;
   readonly committer: Committer;
@@ -56,11 +58,13 @@ export class Putting {
 
   /**
    * Puts tasks, all or none, durable when the promise resolves. Rejects with TUBE_NOT_FOUND,
-   * INVALID_PARAMS for what the tube's kind lacks, TUBE_FULL when there was no room in time.
+   * INVALID_PARAMS for what the tube's kind lacks, STORAGE_FULL, TUBE_FULL when there was no room in
+   * time.
    */
   put(tubeName: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     const tube = this.#parts.serving.tube(tubeName);
     checkAgainstKind(tube.features, tasks, options.field);
+    if (!tube.temporary && this.#parts.store.isFull()) throw new UsherError("STORAGE_FULL");
     tube.calls.put++;
     if (this.#canAdmit(tube, tasks)) return this.#admitNow(tube, tasks);
     if (this.#parts.serving.closing !== undefined) throw this.#parts.serving.closing;

@@ -63,7 +63,9 @@ function recoverTask(parts: Parts, record: TaskRecord, now: number): void {
   const tube = parts.tubes.byNumber.get(record.tube);
   if (tube === undefined) {
     // Its tube was deleted while it was on its way to the store.
-    parts.committer.changes.removes.push(record.key);
+    const { changes } = parts.committer;
+    changes.removes.push(record.key);
+    changes.removedBytes += record.size;
     return;
   }
   const slot = table.allocate();

@@ -160,10 +160,12 @@ export class TaskPlaces {
     if (lease !== undefined) this.endLease(lease);
     if (table.state[slot] === state.LEASED) this.freeGroup(tube, slot);
     const key = table.key[slot] as number;
+    const size = table.size[slot] as number;
     this.forget(tube, slot);
     if (tube.temporary) return;
     const remove = (): void => {
       committer.changes.removes.push(key);
+      committer.changes.removedBytes += size;
       committer.add({
         committed() {},
         failed: () => deadlines.setAlarm(clock.monotonic() + RETRY_AFTER_FAILURE_MS, remove),

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Writable } from "node:stream";
+import type { Readiness } from "../readiness.ts";
 
 export type HttpRequest = IncomingMessage | Http2ServerRequest;
 export type HttpResponse = ServerResponse | Http2ServerResponse;
@@ -54,12 +55,12 @@ export function send(answer: PageAnswer, request: HttpRequest, response: HttpRes
 /** The page /healthz: the process is alive. It says nothing about the database. */
 export const alivePage: Page = () => jsonAnswer(200, { status: "alive" });
 
-/** The page /readyz: whether calls should be sent here; if so `why` resolves with undefined. */
-export function readyPage(why: () => Promise<string | undefined>): Page {
+/** The page /readyz: whether calls should be sent here. */
+export function readyPage(readiness: Readiness): Page {
   return async () => {
-    const reason = await why();
+    const { reason, warning } = await readiness();
     return reason === undefined
-      ? jsonAnswer(200, { status: "ready" })
+      ? jsonAnswer(200, { status: "ready", warning })
       : jsonAnswer(503, { status: "not ready", reason });
   };
 }

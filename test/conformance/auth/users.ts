@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { reservation } from "./attempts.ts";
 import { listEvents } from "./audit.ts";
 import type { Cases } from "./cases.ts";
 import {
@@ -98,7 +99,19 @@ export const userCases: Cases = {
     await signInWithToken(repository, "token", { account });
     const reset = { emailKey: "ann@example.com", tokenHash: hashOf("reset"), now: NOW };
     await repository.saveResetToken({ ...reset, expireTime: NOW + DAY, mail: undefined });
+    const tries = ["ann@example.com", "ann"].map((tried) =>
+      reservation(tried, { accountLimit: 1 }),
+    );
+    for (const attempt of tries) {
+      await repository.reserveAttempt(attempt);
+      await repository.failAttempt(attempt.id, { type: "sign_in_failed", time: NOW });
+      const again = { ...attempt, id: `${attempt.id} again` };
+      assert.equal((await repository.reserveAttempt(again)).outcome, "locked");
+    }
     assert.equal(await repository.deleteUser({ userId: "ann", now: NOW }), true);
+    for (const attempt of tries) {
+      assert.deepEqual(await repository.reserveAttempt(attempt), { outcome: "reserved" });
+    }
     assert.equal(await repository.deleteUser({ userId: "ann", now: NOW }), false);
     assert.equal(await repository.findUser({ userId: "ann" }), undefined);
     assert.deepEqual(await checkToken(repository, "token"), { outcome: "unknown" });

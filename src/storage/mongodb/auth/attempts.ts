@@ -20,7 +20,7 @@ export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
       const limits = attemptLimits(attempt);
       const refused = await alone((reader) => refusalOf(reader, attempt, limits));
       if (refused !== undefined) return refused;
-      const locks = limits.map(guardOf);
+      const locks = limits.map(({ by }) => guardOf(by));
       return step((transaction) => reserveAttempt(transaction, attempt, limits), locks);
     },
 
@@ -42,8 +42,8 @@ export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   };
 }
 
-/** The id of the document that every reservation under this limit writes. */
-function guardOf({ by }: AttemptLimit): string {
+/** The id of the document that every reservation for an account or address writes. */
+export function guardOf(by: AttemptLimit["by"]): string {
   return "account" in by ? `account ${by.account}` : `address ${by.address}`;
 }
 
@@ -56,8 +56,8 @@ async function reserveAttempt(
   if (refused !== undefined) return refused;
   const { id, account, address, now, pendingUntil } = attempt;
   const { in: collections, options } = transaction;
-  for (const limit of limits) {
-    const guard = { _id: guardOf(limit) };
+  for (const { by } of limits) {
+    const guard = { _id: guardOf(by) };
     const touch = { $inc: { tries: 1 }, $max: { time: now } };
     await collections.attemptGuards.updateOne(guard, touch, { ...options, upsert: true });
   }

@@ -7,6 +7,7 @@ import type {
   UserSteps,
 } from "../../../auth/repository.ts";
 import { changedProfile } from "../../../auth/rules/profiles.ts";
+import { guardOf } from "./attempts.ts";
 import { toUser } from "./documents.ts";
 import { REVOKING } from "./revocations.ts";
 import type { UserDocument } from "./schema.ts";
@@ -47,10 +48,15 @@ export function userSteps({ step, alone }: AuthTransactions): UserSteps {
 
     deleteUser: ({ userId, now }) =>
       step(async (transaction) => {
-        const { users, sessions } = transaction.in;
-        const { deletedCount } = await users.deleteOne({ _id: userId }, transaction.options);
-        if (deletedCount === 0) return false;
-        await sessions.deleteMany({ userId }, transaction.options);
+        const { users, sessions, attempts, attemptGuards } = transaction.in;
+        const { options } = transaction;
+        const user = await users.findOneAndDelete({ _id: userId }, options);
+        if (user === null) return false;
+        await sessions.deleteMany({ userId }, options);
+        const accounts = [userId, user.emailKey ?? ""];
+        await attempts.deleteMany({ account: { $in: accounts } }, options);
+        const guards = accounts.map((account) => guardOf({ account }));
+        await attemptGuards.deleteMany({ _id: { $in: guards } }, options);
         transaction.events.push({ type: "deleted", userId, time: now });
         transaction.revocations.push({ userId, sessionId: "", time: now });
         return true;

@@ -79,6 +79,9 @@ function createStore(
       await committer.commit(holding, writesOf(shard, changes));
     },
 
+    // MongoDB has limits of its own, and refuses what is beyond them.
+    isFull: () => false,
+
     payloads: (keys) => readPayloads(db, shard, keys),
 
     async saveLeases(kept) {

@@ -13,9 +13,9 @@ import { recordEvent } from "./audit.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
-export function attemptSteps({ sql, step }: AuthTransactions): AttemptSteps {
+export function attemptSteps({ sql, step, signIn }: AuthTransactions): AttemptSteps {
   return {
-    reserveAttempt: (attempt) => step(() => reserveAttempt(sql, attempt)),
+    reserveAttempt: (attempt) => signIn(() => reserveAttempt(sql, attempt)),
 
     failAttempt: (id, event) =>
       step(() => {

@@ -10,9 +10,9 @@ import { type Row, text } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
-export function auditSteps({ sql, step }: AuthTransactions): AuditSteps {
+export function auditSteps({ sql, step, signIn }: AuthTransactions): AuditSteps {
   return {
-    recordEvent: (event) => step(() => recordEvent(sql, event)),
+    recordEvent: (event) => signIn(() => recordEvent(sql, event)),
     listEvents: (query) => step(() => listEvents(sql, query)),
   };
 }

@@ -18,7 +18,7 @@ import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 import { findUser, userOf } from "./user-rows.ts";
 
-export function passwordSteps({ sql, step }: AuthTransactions): PasswordSteps {
+export function passwordSteps({ sql, step, add, signIn, erase }: AuthTransactions): PasswordSteps {
   return {
     findCredentials: (by) =>
       step(() => {
@@ -26,12 +26,12 @@ export function passwordSteps({ sql, step }: AuthTransactions): PasswordSteps {
         return row === undefined ? undefined : toCredentials(row);
       }),
 
-    signInByPassword: (signIn) => step(() => signInByPassword(sql, signIn)),
+    signInByPassword: (request) => signIn(() => signInByPassword(sql, request)),
 
-    changePassword: (change) => step(() => changePassword(sql, change)),
+    changePassword: (change) => erase(() => changePassword(sql, change)),
 
     saveResetToken: ({ emailKey, tokenHash, expireTime, mail, now }) =>
-      step(() => {
+      add(() => {
         const row = sql.userByEmail.get({ emailKey });
         if (row === undefined) return "unknown";
         if (row["state"] !== "active") return "user_not_active";
@@ -45,7 +45,7 @@ export function passwordSteps({ sql, step }: AuthTransactions): PasswordSteps {
     checkResetToken: (token) => step(() => userOfResetToken(sql, token) !== undefined),
 
     completePasswordReset: ({ passwordHash, mail, ...token }) =>
-      step(() => {
+      erase(() => {
         const { emailKey, now } = token;
         const userId = userOfResetToken(sql, token);
         if (userId === undefined) return false;

@@ -15,9 +15,9 @@ import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 import { userOf } from "./user-rows.ts";
 
-export function registrationSteps({ sql, step }: AuthTransactions): RegistrationSteps {
+export function registrationSteps({ sql, step, add }: AuthTransactions): RegistrationSteps {
   return {
-    registerUser: (registration) => step(() => registerUser(sql, registration)),
+    registerUser: (registration) => add(() => registerUser(sql, registration)),
 
     checkActivationCode: (code) =>
       step(() => {

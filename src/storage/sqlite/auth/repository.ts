@@ -1,4 +1,5 @@
 import type { AuthRepository } from "../../../auth/repository.ts";
+import { UsherError } from "../../../base/errors.ts";
 import type { SqliteDatabase } from "../database.ts";
 import { attemptSteps } from "./attempts.ts";
 import { auditSteps } from "./audit.ts";
@@ -15,12 +16,26 @@ import { sweepSteps } from "./sweeping.ts";
 import type { AuthTransactions } from "./transactions.ts";
 import { userSteps } from "./users.ts";
 
+const ADDING = { grows: true, erases: true } as const;
+
 /** AuthService's store in the embedded database: a step is a transaction. */
 export function createAuthRepository(db: SqliteDatabase): AuthRepository {
   const sql = prepareAuthStatements(db.handle);
   const transactions: AuthTransactions = {
     sql,
     step: async (work) => db.transaction(work),
+    add: async (work) => {
+      if (db.reserve.isFull) throw new UsherError("STORAGE_FULL");
+      return db.transaction(work, ADDING);
+    },
+    signIn: async (work) => {
+      if (db.reserve.isUsedUp()) throw new UsherError("STORAGE_FULL");
+      return db.transaction(work);
+    },
+    erase: async (work) => {
+      db.isEraseDue = true;
+      return db.transaction(work);
+    },
     look: (work) => db.read(work),
   };
   return {

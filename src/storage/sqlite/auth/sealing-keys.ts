@@ -11,6 +11,7 @@ import {
 import { join } from "node:path";
 import type { KeyStore, SealingKey } from "../../../auth/repository.ts";
 import { StorageOpenError } from "../../open-error.ts";
+import { noRoomError, readOnlyError } from "../disk-errors.ts";
 
 const FILE = "sealing-keys.json";
 const KEY_BYTES = 32;
@@ -31,6 +32,8 @@ export function openSealingKeys(folder: string): KeyStore {
     return { sealingKeys: parseKeys(text) };
   } catch (cause) {
     if (cause instanceof StorageOpenError) throw cause;
+    if (codeOf(cause) === "ENOSPC") throw noRoomError(folder, folder, cause);
+    if (codeOf(cause) === "EROFS") throw readOnlyError(folder, cause);
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new StorageOpenError(`cannot use ${file}: ${message}`, { cause });
   }
@@ -40,9 +43,13 @@ function readOrUndefined(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (codeOf(error) === "ENOENT") return undefined;
     throw error;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 /** Written aside and renamed, so that a crash leaves the whole file or none. */

@@ -14,10 +14,10 @@ import { SWEPT_WITH_INSERT } from "./sweeping.ts";
 import type { AuthTransactions } from "./transactions.ts";
 import { userOf } from "./user-rows.ts";
 
-export function socialSteps({ sql, step }: AuthTransactions): SocialSteps {
+export function socialSteps({ sql, step, add, signIn, erase }: AuthTransactions): SocialSteps {
   return {
     saveState: (state, now) =>
-      step(() => {
+      add(() => {
         sql.sweepStates.run({ now, limit: SWEPT_WITH_INSERT });
         sql.insertState.run({ ...state });
       }),
@@ -29,11 +29,11 @@ export function socialSteps({ sql, step }: AuthTransactions): SocialSteps {
         return state !== undefined && state.expireTime > now ? state : undefined;
       }),
 
-    signInSocially: (signIn) => step(() => signInSocially(sql, signIn)),
+    signInSocially: (request) => signIn(() => signInSocially(sql, request)),
 
     linkSocialAccount: (link) => step(() => linkSocialAccount(sql, link)),
 
-    unlinkSocialAccount: (request) => step(() => unlinkSocialAccount(sql, request)),
+    unlinkSocialAccount: (request) => erase(() => unlinkSocialAccount(sql, request)),
 
     keepSocialCheck: (check) => step(() => keepSocialCheck(sql, check)),
 

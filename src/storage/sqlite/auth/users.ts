@@ -16,7 +16,7 @@ import type { AuthTransactions } from "./transactions.ts";
 import { listUsers } from "./user-lists.ts";
 import { findUser, userOf, withAccounts, writeProfile } from "./user-rows.ts";
 
-export function userSteps({ sql, step }: AuthTransactions): UserSteps {
+export function userSteps({ sql, step, add, erase }: AuthTransactions): UserSteps {
   return {
     findUser: (by) => step(() => maybeUser(sql, findUser(sql, by))),
 
@@ -36,14 +36,17 @@ export function userSteps({ sql, step }: AuthTransactions): UserSteps {
       }),
 
     deleteUser: ({ userId, now }) =>
-      step(() => {
-        if (!sql.deleteUser.run({ userId }).changes) return false;
+      erase(() => {
+        const row = sql.userById.get({ userId });
+        if (row === undefined) return false;
+        sql.deleteUser.run({ userId });
+        for (const account of [userId, text(row, "email_key")]) sql.forgetAttempts.run({ account });
         recordEvent(sql, { type: "deleted", userId, time: now });
         recordRevocation(sql, { userId }, now);
         return true;
       }),
 
-    importUsers: ({ users, now }) => step(() => users.map((user) => importUser(sql, user, now))),
+    importUsers: ({ users, now }) => add(() => users.map((user) => importUser(sql, user, now))),
   };
 }
 
