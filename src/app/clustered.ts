@@ -54,7 +54,7 @@ export async function openClustered(
 
   const open = opening.move();
   return {
-    repository: createAuthRepository(database),
+    repository: createAuthRepository(database, id),
     keys: keyStoreOf(config.auth.sealingKeys ?? []),
     queue: cluster.queue,
     cluster: cluster.cluster,

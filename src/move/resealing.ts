@@ -3,6 +3,7 @@ import { mailContext } from "../auth/mail/mail-messages.ts";
 import type { KeyStore } from "../auth/repository.ts";
 import { createSealer } from "../auth/sealing/sealer.ts";
 import { credentialsContext } from "../auth/social/provider-credentials.ts";
+import { stateContext } from "../auth/social/sign-in-secrets.ts";
 import type { AuthKind, AuthRecords } from "../storage/moved-records.ts";
 
 /** Seals again, with the keys of the target, what the keys of the source have sealed. */
@@ -38,9 +39,16 @@ export class Resealing {
       ...key,
       sealedPrivateKey: this.#text(key.sealedPrivateKey, signingKeyContext(key.id)),
     }),
+    states: (state) => {
+      const context = stateContext(state.stateHash);
+      return {
+        ...state,
+        codeVerifier: this.#text(state.codeVerifier, context),
+        nonce: this.#text(state.nonce, context),
+      };
+    },
     // These keep hashes and plain texts alone.
     sessions: (session) => session,
-    states: (state) => state,
     attempts: (attempt) => attempt,
     events: (event) => event,
     revocations: (revocation) => revocation,

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
 import type { AuthRepository } from "../../src/auth/repository.ts";
 import { createAuthRepository as onMongodb } from "../../src/storage/mongodb/auth/repository.ts";
@@ -51,7 +52,7 @@ function inMongodb(url: string): Repositories {
     async open() {
       database = await openMongodb(url);
       await ensureAuthCollections(database.db);
-      return onMongodb(database);
+      return onMongodb(database, randomUUID());
     },
     async close() {
       await database?.close();

@@ -9,7 +9,8 @@ export interface AttemptSteps {
    * - a try that failed counts for its account and for its address
    * - an account is locked from its last allowed failure until the oldest of them leaves the window
    * - tries without an address count for their account alone
-   * - a try that was not settled counts as failed from its time on, in a reopened store too
+   * - a try that was not settled counts as failed from its time on
+   * - tries that a crash cut off count as one failure of their account, and nobody waits for them
    */
   reserveAttempt(attempt: AttemptReservation): Promise<ReservationOutcome>;
 

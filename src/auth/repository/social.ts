@@ -89,7 +89,9 @@ export interface SavedState {
   readonly redirectUri: string;
   /** The caller's own, given back at the end. */
   readonly clientState: string;
+  /** Sealed. */
   readonly codeVerifier: string;
+  /** Sealed. */
   readonly nonce: string;
   readonly expireTime: number;
 }

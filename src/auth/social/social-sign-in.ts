@@ -8,6 +8,7 @@ import { requireSession } from "../sessions/session-checks.ts";
 import { newSession, type Origin } from "../sessions/sessions.ts";
 import type { SocialCheckRoom } from "./consent-checks.ts";
 import { completeCredentials, sealCredentials } from "./provider-credentials.ts";
+import { openSignInSecrets, sealSignInSecrets } from "./sign-in-secrets.ts";
 
 /** The parts that the rules of social sign-in work on. */
 export type SocialRoom = SocialCheckRoom;
@@ -41,7 +42,7 @@ export interface SignedIn {
  * its page, and INVALID_PARAMS for a redirect URI that is not one of the configured.
  */
 export async function beginSocialAuth(
-  { repository, providers, settings, clock }: SocialRoom,
+  { repository, providers, settings, sealer, clock }: SocialRoom,
   request: {
     readonly provider: string;
     readonly redirectUri: string;
@@ -64,13 +65,13 @@ export async function beginSocialAuth(
   const url = await provider.authUrl({ redirectUri, state, codeVerifier, nonce, signal });
   if (url === undefined) throw new UsherError("SOCIAL_AUTH_ERROR");
   const now = clock.now();
+  const stateHash = hashToken(state);
   const saved = {
-    stateHash: hashToken(state),
+    stateHash,
     provider: provider.name,
     redirectUri,
     clientState,
-    codeVerifier,
-    nonce,
+    ...sealSignInSecrets(sealer, stateHash, { codeVerifier, nonce }),
     expireTime: now + settings.stateLifeMs,
   };
   await repository.saveState(saved, now);
@@ -184,7 +185,7 @@ function findProvider(providers: ReadonlyMap<string, Provider>, name: string): P
 type Beginning = Pick<SavedState, "redirectUri" | "clientState" | "codeVerifier" | "nonce">;
 
 async function takeState(
-  { repository, clock }: SocialRoom,
+  { repository, sealer, clock }: SocialRoom,
   provider: Provider,
   state: string,
 ): Promise<Beginning> {
@@ -195,8 +196,9 @@ async function takeState(
   const stateHash = hashToken(state);
   const now = clock.now();
   const saved = await repository.consumeState({ stateHash, provider: provider.name, now });
-  if (saved === undefined) throw new UsherError("WRONG_STATE");
-  return saved;
+  const secrets = saved && openSignInSecrets(sealer, stateHash, saved);
+  if (saved === undefined || secrets === undefined) throw new UsherError("WRONG_STATE");
+  return { ...saved, ...secrets };
 }
 
 /** Uses the state up, then the code. */

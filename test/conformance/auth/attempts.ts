@@ -85,7 +85,23 @@ export const attemptCases: Cases = {
     assert.deepEqual(await repository.reserveAttempt(reservation("ann")), reserved);
   },
 
-  async "a try that was not settled counts as failed from its time on, in a reopened store too"(
+  async "a try that was not settled counts as failed from its time on"(storage) {
+    const repository = await storage.open();
+    const address = "192.0.2.1";
+    for (const account of ["ann", "ann", "bob"]) {
+      await repository.reserveAttempt(reservation(account, { address }));
+    }
+    const inTime = reservation("ann", { now: NOW + MINUTE - 1 });
+    assert.deepEqual(await repository.reserveAttempt(inTime), busy);
+    const retryAfterMs = WINDOW - MINUTE;
+    for (const given of [{ account: "ann" }, { address }]) {
+      const late = reservation("carl", { now: NOW + MINUTE, ...given });
+      const outcome = await repository.reserveAttempt(late);
+      assert.deepEqual(outcome, { outcome: "locked", retryAfterMs });
+    }
+  },
+
+  async "tries that a crash cut off count as one failure of their account, and nobody waits for them"(
     storage,
   ) {
     const repository = await storage.open();
@@ -95,14 +111,17 @@ export const attemptCases: Cases = {
     }
     await storage.close();
     const reopened = await storage.open();
-    const inTime = reservation("ann", { now: NOW + MINUTE - 1 });
-    assert.deepEqual(await reopened.reserveAttempt(inTime), busy);
-    const retryAfterMs = WINDOW - MINUTE;
-    for (const given of [{ account: "ann" }, { address }]) {
-      const late = reservation("carl", { now: NOW + MINUTE, ...given });
-      const outcome = await reopened.reserveAttempt(late);
-      assert.deepEqual(outcome, { outcome: "locked", retryAfterMs });
-    }
+    // Two tries may fail; one of ann's has.
+    const next = reservation("ann");
+    assert.deepEqual(await reopened.reserveAttempt(next), reserved);
+    assert.deepEqual(await reopened.reserveAttempt(reservation("ann")), busy);
+    await reopened.failAttempt(next.id, { type: "sign_in_failed", time: NOW });
+    const locked = await reopened.reserveAttempt(reservation("ann"));
+    assert.equal(locked.outcome, "locked");
+    assert.deepEqual(await reopened.reserveAttempt(reservation("bob")), reserved);
+    await storage.close();
+    const again = await storage.open();
+    assert.equal((await again.reserveAttempt(reservation("ann"))).outcome, "locked");
   },
 
   async "a failure of a time to come, as after a clock was set back, does not count"(storage) {

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
 import type { AuthRepository } from "../../../src/auth/repository.ts";
 import { createAuthRepository } from "../../../src/storage/mongodb/auth/repository.ts";
 import { ensureAuthCollections } from "../../../src/storage/mongodb/auth/schema.ts";
+import { instancesOf } from "../../../src/storage/mongodb/cluster/schema.ts";
 import { openDatabase } from "../../../src/storage/mongodb/database.ts";
 import { testDatabase } from "../../support/mongodb.ts";
 
@@ -13,7 +15,10 @@ export async function openInstances(t: TestContext, count: number): Promise<Auth
       const database = await openDatabase(url);
       t.after(() => database.close());
       await ensureAuthCollections(database.db);
-      return createAuthRepository(database);
+      const id = randomUUID();
+      const expires = new Date(Date.now() + 3_600_000);
+      await instancesOf(database.db).insertOne({ _id: id, address: "", expires, life: 0 });
+      return createAuthRepository(database, id);
     }),
   );
 }

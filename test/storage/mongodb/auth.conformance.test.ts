@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import type { AuthRepository } from "../../../src/auth/repository.ts";
 import { createAuthRepository } from "../../../src/storage/mongodb/auth/repository.ts";
@@ -28,7 +29,8 @@ function mongoAt(url: string): StorageUnderTest<AuthRepository> {
       database = await openDatabase(url);
       // As at every start: what is there already stays as it is.
       await ensureAuthCollections(database.db);
-      return createAuthRepository(database);
+      // Another instance at each start; the one before is dead, for it is not in the registry.
+      return createAuthRepository(database, randomUUID());
     },
     async close() {
       await database?.close();

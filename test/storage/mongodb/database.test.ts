@@ -43,7 +43,7 @@ test("a MongoDB that hangs fails what waits for it, and so does one that is gone
   await using stack = new AsyncDisposableStack();
   const database = await openDatabase(mongod.url);
   stack.defer(() => database.close());
-  const repository = createAuthRepository(database);
+  const repository = createAuthRepository(database, "one");
   const failAll = () =>
     Promise.all([
       unavailable(database.ping()),

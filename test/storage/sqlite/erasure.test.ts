@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { AuthService } from "../../../gen/usher/auth/v1/auth_pb.ts";
+import { startOpenId } from "../../auth/openid-stand-in.ts";
 import { temporaryFolder } from "../../support/process.ts";
 import { Queue, until } from "../../support/queue.ts";
 import { clientOf, startService } from "../../support/service.ts";
@@ -46,4 +47,31 @@ test("DeleteUser leaves no email, name or hash in any file of the data folder", 
   await auth.deleteUser({ userId: "w" });
   await until(() => !secrets.test(written()) && !written().includes(passwordHash), "all is erased");
   assert.match(written(), /somebody@stays\.example/);
+});
+
+test("a PKCE verifier and a nonce never stand in a file as they are", async (t) => {
+  const folder = temporaryFolder(t);
+  const provider = await startOpenId();
+  t.after(() => provider.close());
+  const redirectUri = "https://app.example/signed-in";
+  const usher = await startService(t, {
+    USHER_STORAGE: `sqlite:${folder}`,
+    USHER_AUTH_OIDC_ACME_ISSUER: provider.url,
+    USHER_AUTH_OIDC_ACME_CLIENT_ID: provider.settings.clientId ?? "",
+    USHER_AUTH_OIDC_ACME_CLIENT_SECRET: provider.clientSecret,
+    USHER_AUTH_OIDC_ACME_REDIRECT_URIS: redirectUri,
+  });
+  const auth = clientOf(usher, AuthService);
+  const { url } = await auth.getSocialAuthUrl({ provider: "acme", redirectUri });
+  const { searchParams } = new URL(url);
+  const nonce = searchParams.get("nonce") ?? "";
+  const challenge = searchParams.get("code_challenge");
+  const written = readdirSync(folder)
+    .map((name) => readFileSync(join(folder, name), "latin1"))
+    .join("");
+  assert.ok(written.includes(redirectUri), "the state is on disk");
+  assert.ok(nonce !== "" && !written.includes(nonce));
+  for (const [text] of written.matchAll(/[A-Za-z0-9_-]{43}/g)) {
+    assert.notEqual(createHash("sha256").update(text).digest("base64url"), challenge);
+  }
 });

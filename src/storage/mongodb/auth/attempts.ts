@@ -12,7 +12,7 @@ import {
   countedTimes,
 } from "../../../auth/rules/attempt-limits.ts";
 import type { AttemptDocument } from "./schema.ts";
-import type { AuthReader, AuthTransaction, AuthTransactions } from "./transactions.ts";
+import type { AuthReader, AuthTransaction, AuthTransactions, Instances } from "./transactions.ts";
 
 export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
   return {
@@ -62,7 +62,8 @@ async function reserveAttempt(
     const touch = { $inc: { tries: 1 }, $max: { time: now } };
     await collections.attemptGuards.updateOne(guard, touch, { ...options, upsert: true });
   }
-  const made = { _id: id, account, address, time: now, pendingUntil };
+  const instance = transaction.instances.own;
+  const made = { _id: id, account, address, time: now, pendingUntil, instance };
   await collections.attempts.insertOne(made, options);
   return { outcome: "reserved" };
 }
@@ -79,7 +80,7 @@ async function refusalOf(
 }
 
 async function triesOf(
-  { in: { attempts }, options }: AuthReader,
+  { in: { attempts }, options, instances }: AuthReader,
   { by, limit }: AttemptLimit,
   attempt: AttemptReservation,
 ): Promise<CountedTries> {
@@ -88,7 +89,31 @@ async function triesOf(
   const counting: Filter<AttemptDocument> = { ...by, time: { $gt: since, $lte: until } };
   // Never many more than the limit, since no more are let in.
   const latest = { ...options, sort: { time: -1 } } as const;
-  const tries = await attempts.find(counting, latest).toArray();
-  const failed = tries.filter(({ pendingUntil }) => pendingUntil === null || pendingUntil <= now);
+  const found = await attempts.find(counting, latest).toArray();
+  const living = await livingOf(found, instances);
+  const isCutOff = ({ pendingUntil, instance = "" }: AttemptDocument): boolean =>
+    pendingUntil !== null && !living.has(instance);
+  // Of the tries of an account that a crash cut off the latest counts, as failed.
+  const cutOff = new Set<string>();
+  const tries = found.filter((attempt) => {
+    if (!isCutOff(attempt)) return true;
+    if (cutOff.has(attempt.account)) return false;
+    cutOff.add(attempt.account);
+    return true;
+  });
+  const failed = tries.filter(
+    (attempt) => attempt.pendingUntil === null || attempt.pendingUntil <= now || isCutOff(attempt),
+  );
   return { limit, count: tries.length, lockedFrom: failed[limit - 1]?.time };
+}
+
+/** The instances that may still settle their tries: this one, and others that live. */
+async function livingOf(
+  tries: readonly AttemptDocument[],
+  { own, living }: Instances,
+): Promise<ReadonlySet<string>> {
+  const pending = tries.filter(({ pendingUntil }) => pendingUntil !== null);
+  const others = new Set(pending.map(({ instance = "" }) => instance));
+  others.delete(own);
+  return others.size === 0 ? new Set([own]) : new Set([own, ...(await living([...others]))]);
 }

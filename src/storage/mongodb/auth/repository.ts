@@ -1,4 +1,5 @@
 import type { AuthRepository } from "../../../auth/repository.ts";
+import { livingInstances } from "../cluster/schema.ts";
 import type { MongoDatabase } from "../database.ts";
 import { attemptSteps } from "./attempts.ts";
 import { auditSteps } from "./audit.ts";
@@ -17,8 +18,15 @@ import { userSteps } from "./users.ts";
  * AuthService's store in MongoDB, shared by every instance: a step is a transaction, or one
  * operation. `ensureAuthCollections` has made what it is kept in.
  */
-export function createAuthRepository(database: MongoDatabase): AuthRepository {
-  const transactions = createAuthTransactions(database);
+export function createAuthRepository(
+  database: MongoDatabase,
+  /** The id of this instance in the registry of shards. */
+  instance: string,
+): AuthRepository {
+  const transactions = createAuthTransactions(database, {
+    own: instance,
+    living: (ids) => livingInstances(database.db, ids),
+  });
   return {
     ...userSteps(transactions),
     ...registrationSteps(transactions),

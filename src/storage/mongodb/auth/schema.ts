@@ -97,6 +97,8 @@ export interface AttemptDocument {
   readonly account: string;
   readonly address: string;
   readonly time: number;
+  /** The id of the instance that checks the password: the try ends with it. */
+  readonly instance?: string;
   /** Until when the try counts as one under way; null once it has failed. */
   readonly pendingUntil: number | null;
 }

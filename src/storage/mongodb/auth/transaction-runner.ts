@@ -6,13 +6,16 @@ import { insertEvents } from "./audit.ts";
 import { insertMail } from "./mail.ts";
 import { insertRevocations } from "./revocations.ts";
 import { authCollections } from "./schema.ts";
-import type { AuthTransaction, AuthTransactions } from "./transactions.ts";
+import type { AuthTransaction, AuthTransactions, Instances } from "./transactions.ts";
 
 const DUPLICATE_KEY = 11_000;
 /** How often a step may meet a key that others took since it looked. */
 const MOST_DUPLICATES = 10;
 
-export function createAuthTransactions(database: MongoDatabase): AuthTransactions {
+export function createAuthTransactions(
+  database: MongoDatabase,
+  instances: Instances,
+): AuthTransactions {
   const collections = authCollections(database.db);
   const withLocks = createAdvisoryLocks();
 
@@ -22,6 +25,7 @@ export function createAuthTransactions(database: MongoDatabase): AuthTransaction
         return await database.transaction(async (session) => {
           const transaction: AuthTransaction = {
             in: collections,
+            instances,
             options: { session },
             events: [],
             mail: [],
@@ -43,7 +47,7 @@ export function createAuthTransactions(database: MongoDatabase): AuthTransaction
   return {
     step: (work, locks = []) => withLocks(locks, () => run(work)),
 
-    alone: (work) => database.operation(() => work({ in: collections, options: {} })),
+    alone: (work) => database.operation(() => work({ in: collections, instances, options: {} })),
   };
 }
 

@@ -7,7 +7,16 @@ export type NewRevocation = Omit<Revocation, "sequence">;
 /** What reads run on. Every operation is given these options. */
 export interface AuthReader {
   readonly in: AuthCollections;
+  /** This instance, and how to tell which others live. */
+  readonly instances: Instances;
   readonly options: { readonly session?: ClientSession };
+}
+
+export interface Instances {
+  /** The id of this instance in the registry of shards. */
+  readonly own: string;
+  /** Those of these ids whose life is not over. */
+  living(ids: readonly string[]): Promise<ReadonlySet<string>>;
 }
 
 /** A transaction under way. Events, mail and revocations are collected, and written at its end. */

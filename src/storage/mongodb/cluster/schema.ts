@@ -37,6 +37,18 @@ export function instancesOf(db: Db): Collection<InstanceDocument> {
   return db.collection<InstanceDocument>(clusterCollections.instances);
 }
 
+/** Those of these instances whose life is not over, by the clock of the database. */
+export async function livingInstances(
+  db: Db,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const living = { _id: { $in: [...ids] }, $expr: { $gt: ["$expires", "$$NOW"] } };
+  const found = await instancesOf(db)
+    .find(living, { projection: { _id: 1 } })
+    .toArray();
+  return new Set(found.map(({ _id }) => _id));
+}
+
 /** An instance that no other has removed is forgotten so long after its life ended. */
 const FORGET_SECONDS = 3_600;
 

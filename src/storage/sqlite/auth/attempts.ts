@@ -31,6 +31,15 @@ export function attemptSteps({ sql, step, signIn }: AuthTransactions): AttemptSt
   };
 }
 
+/**
+ * Ends the tries that a crash cut off. Call it when the database is opened: no other process has it,
+ * so no try is under way.
+ */
+export function endCutOffAttempts(sql: AuthStatements): void {
+  sql.dropCutOffAttempts.run();
+  sql.failCutOffAttempts.run();
+}
+
 function reserveAttempt(sql: AuthStatements, attempt: AttemptReservation): ReservationOutcome {
   const tries = attemptLimits(attempt).map((limit) => triesOf(sql, limit, attempt));
   const refused = attemptRefusal(attempt, tries);

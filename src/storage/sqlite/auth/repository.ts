@@ -1,7 +1,7 @@
 import type { AuthRepository } from "../../../auth/repository.ts";
 import { UsherError } from "../../../base/errors.ts";
 import type { SqliteDatabase } from "../database.ts";
-import { attemptSteps } from "./attempts.ts";
+import { attemptSteps, endCutOffAttempts } from "./attempts.ts";
 import { auditSteps } from "./audit.ts";
 import { mailSteps } from "./mail.ts";
 import { passwordSteps } from "./passwords.ts";
@@ -21,6 +21,7 @@ const ADDING = { grows: true, erases: true } as const;
 /** AuthService's store in the embedded database: a step is a transaction. */
 export function createAuthRepository(db: SqliteDatabase): AuthRepository {
   const sql = prepareAuthStatements(db.handle);
+  db.transaction(() => endCutOffAttempts(sql));
   const transactions: AuthTransactions = {
     sql,
     step: async (work) => db.transaction(work),

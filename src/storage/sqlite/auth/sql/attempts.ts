@@ -5,6 +5,13 @@ export const attemptSql = {
   failAttempt: "UPDATE password_attempts SET pending_until = NULL WHERE id = :id",
   releaseAttempt: "DELETE FROM password_attempts WHERE id = :id",
   forgetAttempts: "DELETE FROM password_attempts WHERE account = :account",
+  // Of the tries of an account that a crash cut off one stays, as failed: ids grow with time.
+  dropCutOffAttempts: `
+    DELETE FROM password_attempts
+    WHERE pending_until IS NOT NULL AND id NOT IN (
+      SELECT max(id) FROM password_attempts WHERE pending_until IS NOT NULL GROUP BY account)`,
+  failCutOffAttempts: `
+    UPDATE password_attempts SET pending_until = NULL WHERE pending_until IS NOT NULL`,
   // The oldest of the last :limit failures; none while there are fewer.
   lockOfAccount: `
     SELECT time FROM password_attempts
