@@ -36,7 +36,7 @@ export async function openEmbedded(
     dataFolder: database.folder,
     repository: createAuthRepository(database),
     keys,
-    queue: createQueueService({ engine, clock, maxTaskBytes: limits.maxTaskBytes }),
+    queue: createQueueService({ engine, maxTaskBytes: limits.maxTaskBytes }),
     tubes: engine,
     probe: () => database.ping(),
     async start() {},

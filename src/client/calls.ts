@@ -103,14 +103,15 @@ async function callUnary(
   mayRepeat: boolean,
   { timeoutMs = Infinity, signal }: CallOptions,
 ): Promise<MessageShape<DescMessage>> {
-  const deadline = Date.now() + timeoutMs + waitOf(request);
+  const endsAt = performance.now() + timeoutMs + waitOf(request);
   for (let failures = 1; ; failures++) {
     try {
+      const deadline = Date.now() + endsAt - performance.now();
       return await transport.unary(method, request, { deadline, signal });
     } catch (error) {
       if (!mayRepeat || !(error instanceof UsherClientError) || !isPassing(error)) throw error;
       const delayMs = Math.max(backoffMs(failures), error.retryAfterMs ?? 0);
-      if (Date.now() + delayMs >= deadline) throw error;
+      if (performance.now() + delayMs >= endsAt) throw error;
       await sleep(delayMs, undefined, signal && { signal }).catch(() => signal?.throwIfAborted());
     }
   }

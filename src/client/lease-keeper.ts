@@ -62,7 +62,7 @@ export class LeaseKeeper {
       this.#stop();
       return;
     }
-    const now = Date.now();
+    const now = performance.now();
     for (const held of this.#held) {
       const leftMs = held.leaseEndsAt - now;
       if (leftMs > held.leaseMs / 2) continue;

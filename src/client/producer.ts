@@ -121,7 +121,7 @@ export class Producer implements AsyncDisposable {
       this.#pending++;
       this.#pendingBytes += bytes;
       const order = this.#order++;
-      const at = Date.now();
+      const at = performance.now();
       this.#lanes.add({ tube, task: message, bytes, order, at, sent: false, resolve, reject });
       this.#kept ??= this.#keep();
       this.#flushSoon();
@@ -239,7 +239,7 @@ export class Producer implements AsyncDisposable {
    * together, and not one after the other. A duplicate needs no room and is tried.
    */
   #giveUpBehind(tube: string, error: UsherClientError): void {
-    const since = Date.now() - this.#waitMs;
+    const since = performance.now() - this.#waitMs;
     const isOver = (put: Put): boolean =>
       put.tube === tube && put.at <= since && put.task.dedupKey === "";
     this.#giveUp(this.#lanes.remove(isOver), error);
@@ -292,7 +292,7 @@ export class Producer implements AsyncDisposable {
   #sweepLater(): void {
     this.#sweep ??= setTimeout(() => {
       this.#sweep = undefined;
-      const oldest = Date.now() - this.#sendTimeoutMs - this.#waitMs;
+      const oldest = performance.now() - this.#sendTimeoutMs - this.#waitMs;
       for (const put of this.#lanes.remove(({ at }) => at < oldest)) {
         this.#giveUp([put], notSent(put, this.#lastError));
       }

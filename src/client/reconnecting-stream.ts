@@ -40,14 +40,14 @@ export async function keepStreamOpen<Input extends DescMessage, Output extends D
       if (stop.aborted) return;
       await keeper.prepare?.();
       if (stop.aborted) return;
-      const openedAt = Date.now();
+      const openedAt = performance.now();
       const stream = transport.openStream(method, (message) => {
         failures = 0;
         keeper.received(message);
       });
       keeper.opened(stream);
       error = await stream.over;
-      if (Date.now() - openedAt > GOOD_LIFE_MS) failures = 0;
+      if (performance.now() - openedAt > GOOD_LIFE_MS) failures = 0;
       if (stop.aborted && error === undefined) return;
     } catch (cause) {
       if (!(cause instanceof UsherClientError)) throw cause;

@@ -175,7 +175,7 @@ export class Worker implements AsyncDisposable {
   }
 
   #arrived({ tasks }: WorkTasks): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const message of tasks) {
       const held = new LeasedTask(message, now, this.#touch);
       this.#leases.add(held);

@@ -1,4 +1,4 @@
-import { durationFromMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { byShard } from "./batches-by-shard.ts";
@@ -13,8 +13,8 @@ export function createClusterService(
 ): ServiceImpl<typeof ClusterService> {
   return {
     askForSession({ session, renew }) {
-      const { ttlMs, expiresAt } = sessions.answer(session, renew);
-      return { ttl: durationFromMs(ttlMs), expireTime: timestampFromMs(expiresAt) };
+      const { ttlMs, leftMs } = sessions.answer(session, renew);
+      return { ttl: durationFromMs(ttlMs), left: durationFromMs(leftMs) };
     },
 
     async endSession({ session }) {

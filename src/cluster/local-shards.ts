@@ -101,7 +101,7 @@ export class LocalShards {
         return;
       }
       const { maxTaskBytes } = limits;
-      const service = createQueueService({ engine, clock, maxTaskBytes });
+      const service = createQueueService({ engine, maxTaskBytes });
       this.#open.set(shard, { shard, epoch, engine, service });
     } finally {
       this.#moving.delete(shard);

@@ -1,7 +1,8 @@
 /**
  * The port by which instances of one service find each other and share the shards of the queues.
  * A shard is a part of the tubes, by hash of their names; it has one owner at a time, and an epoch
- * that grows with every owner. Times are the database's: the clocks of instances do not matter.
+ * that grows with every owner. Nobody's clock matters: who looks counts how long
+ * an instance has been silent.
  */
 
 /** How many shards there are: fixed, since a tube's name decides where its tasks are kept. */

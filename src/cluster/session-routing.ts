@@ -1,23 +1,25 @@
-import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { HandlerContext } from "@connectrpc/connect";
 import { ClusterService } from "../../gen/usher/cluster/v1/cluster_pb.ts";
 import { UsherError } from "../base/errors.ts";
 import type { Log } from "../logging/log.ts";
-import type { SessionRecord } from "../queue/repository.ts";
-import type { SessionHomes } from "../queue/rules/shard.ts";
+import type { SessionHomes, SessionLife } from "../queue/rules/shard.ts";
 import { type Companion, isForwarded, type Router } from "./shard-router.ts";
 import { shardOfToken } from "./shards.ts";
 
-/** A header of a forwarded call: how long the session lasts after a renewal, and when it ends. */
+/**
+ * Headers of a forwarded call: how long the session lasts after a renewal, and how much of that is
+ * left.
+ */
 const TTL = "usher-session-ttl-ms";
-const EXPIRES_AT = "usher-session-expires-at";
+const LEFT = "usher-session-left-ms";
 
 /** How long another instance may take to answer for a session. */
 const ANSWER_MS = 2_000;
 
 /**
  * Sessions over all shards. A session lives in the shard that its id names: its home. A call about
- * a tube of another shard first renews the session at its home, and carries along when it ends.
+ * a tube of another shard first renews the session at its home, and carries along what it has left.
  * While the other shard holds leases of the session it asks at the home. When the session ends the
  * home tells every instance.
  */
@@ -46,14 +48,14 @@ export class SessionRouting implements SessionHomes {
       : await this.#atHome(session, home, true);
     if (record === undefined) return undefined;
     return {
-      headers: { [TTL]: String(record.ttlMs), [EXPIRES_AT]: String(record.expiresAt) },
+      headers: { [TTL]: String(record.ttlMs), [LEFT]: String(record.leftMs) },
       before: ({ engine }) => engine.adoptSession(record),
     };
   }
 
   async ask(id: string, inUse: boolean): Promise<number | undefined> {
     const home = shardOfToken(id);
-    return home === undefined ? undefined : (await this.#atHome(id, home, inUse))?.expiresAt;
+    return home === undefined ? undefined : (await this.#atHome(id, home, inUse))?.leftMs;
   }
 
   ended(id: string): void {
@@ -88,7 +90,7 @@ export class SessionRouting implements SessionHomes {
   }
 
   /** Answers another instance about a session whose home is here. */
-  answer(id: string, renew: boolean): SessionRecord {
+  answer(id: string, renew: boolean): SessionLife {
     const home = shardOfToken(id);
     const local = home === undefined ? undefined : this.#router.here(home);
     if (local === undefined)
@@ -97,7 +99,7 @@ export class SessionRouting implements SessionHomes {
   }
 
   /** Undefined: it is over. Rejects where its home does not answer. */
-  async #atHome(id: string, home: number, renew: boolean): Promise<SessionRecord | undefined> {
+  async #atHome(id: string, home: number, renew: boolean): Promise<SessionLife | undefined> {
     try {
       const owner = await this.#router.membership.ownerOf(home, { timeoutMs: ANSWER_MS });
       if (owner === "here") return this.answer(id, renew);
@@ -108,9 +110,9 @@ export class SessionRouting implements SessionHomes {
         request,
         { timeoutMs: ANSWER_MS },
       );
-      const { ttl, expireTime } = answer;
-      if (ttl === undefined || expireTime === undefined) return undefined;
-      return { id, ttlMs: durationMs(ttl), expiresAt: timestampMs(expireTime) };
+      const { ttl, left } = answer;
+      if (ttl === undefined || left === undefined) return undefined;
+      return { id, ttlMs: durationMs(ttl), leftMs: durationMs(left) };
     } catch (error) {
       if (error instanceof UsherError && error.reason === "SESSION_NOT_FOUND") return undefined;
       throw error instanceof UsherError && error.reason === "NOT_OWNER"
@@ -121,9 +123,9 @@ export class SessionRouting implements SessionHomes {
 }
 
 /** Reads what the forwarding instance has learned at the session's home. */
-function broughtBy(id: string, { requestHeader }: HandlerContext): SessionRecord | undefined {
+function broughtBy(id: string, { requestHeader }: HandlerContext): SessionLife | undefined {
   const ttlMs = Number(requestHeader.get(TTL) ?? Number.NaN);
-  const expiresAt = Number(requestHeader.get(EXPIRES_AT) ?? Number.NaN);
-  if (!Number.isSafeInteger(ttlMs) || !Number.isSafeInteger(expiresAt)) return undefined;
-  return { id, ttlMs, expiresAt };
+  const leftMs = Number(requestHeader.get(LEFT) ?? Number.NaN);
+  if (!Number.isSafeInteger(ttlMs) || !Number.isSafeInteger(leftMs)) return undefined;
+  return { id, ttlMs, leftMs };
 }

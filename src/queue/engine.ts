@@ -1,7 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import { UsherError } from "../base/errors.ts";
 import type { Log } from "../logging/log.ts";
-import type { LeaseRecord, QueueStore, SessionRecord, TubeSettings } from "./repository.ts";
+import type { LeaseRecord, QueueStore, TubeSettings } from "./repository.ts";
 import { assemble } from "./rules/assembly.ts";
 import { Consumer, type ConsumerOptions } from "./rules/consumer.ts";
 import { DurableChanges } from "./rules/durable-changes.ts";
@@ -9,9 +9,9 @@ import type { QueueLimits } from "./rules/limits.ts";
 import type { NewTask } from "./rules/new-task.ts";
 import { type PutOptions, type PutOutcome, Putting } from "./rules/putting.ts";
 import { recover } from "./rules/recovery.ts";
-import { Sessions } from "./rules/sessions.ts";
+import { Sessions, type SessionView } from "./rules/sessions.ts";
 import { type Failure, type Settlement, Settling } from "./rules/settling.ts";
-import type { ShardPart } from "./rules/shard.ts";
+import type { SessionLife, ShardPart } from "./rules/shard.ts";
 import { type TakeOptions, Taking } from "./rules/taking.ts";
 import { TaskOperations, type TaskPage } from "./rules/task-operations.ts";
 import type { TaskView } from "./rules/task-view.ts";
@@ -21,8 +21,9 @@ import {
   type TubeStatistics,
   type TubeView,
 } from "./rules/tube-operations.ts";
+import { keptInWallTime } from "./rules/wall-times.ts";
 import { Watcher } from "./rules/watching.ts";
-import type { Lease, Session } from "./structures/leases.ts";
+import type { Lease } from "./structures/leases.ts";
 import { type State, state } from "./structures/task-state.ts";
 
 export interface EngineOptions {
@@ -117,10 +118,9 @@ export class QueueEngine {
     for (const consumer of this.#consumers) this.endConsumer(consumer, []);
     parts.deadlines.close();
     await parts.committer.commit();
-    await parts.store.saveLeases({
-      leases: this.#leaseRecords(),
-      sessions: this.#sessions.records(),
-    });
+    const kept = { leases: this.#leaseRecords(), sessions: this.#sessions.all() };
+    const { clock } = parts;
+    await parts.store.saveLeases(keptInWallTime(kept, clock.monotonic(), clock.wallOffset));
     parts.numbers.giveBack(parts.tubes.byName.values());
     await parts.committer.commit();
     parts.payloads.close();
@@ -176,9 +176,9 @@ export class QueueEngine {
     return this.#tasks.truncate(this.#parts.serving.tube(name));
   }
 
-  /** `until`: milliseconds since the Unix epoch; Infinity: until resumed; 0: resumes. */
-  pauseTube(name: string, until: number): Promise<TubeView> {
-    return this.#tubes.pause(name, until);
+  /** No takes for so many milliseconds; Infinity: until resumed; 0: resumes. */
+  pauseTube(name: string, durationMs: number): Promise<TubeView> {
+    return this.#tubes.pause(name, durationMs);
   }
 
   /** Of one tube, or of all where the name is empty. */
@@ -240,12 +240,13 @@ export class QueueEngine {
 
   // Sessions
 
-  openSession(ttlMs: number): Session {
-    return this.#sessions.open(ttlMs);
+  openSession(ttlMs: number): SessionView {
+    return this.#sessions.view(this.#sessions.open(ttlMs));
   }
 
-  renewSession(id: string): Session {
-    return this.#sessions.renew(id);
+  /** Throws SESSION_NOT_FOUND. */
+  renewSession(id: string): SessionView {
+    return this.#sessions.view(this.#sessions.renew(id));
   }
 
   /** Ends a session. Throws SESSION_NOT_FOUND at once. */
@@ -255,7 +256,7 @@ export class QueueEngine {
   }
 
   /** A session of another shard, which has just been renewed there, is used here. */
-  adoptSession(session: SessionRecord): void {
+  adoptSession(session: SessionLife): void {
     this.#sessions.adopt(session);
   }
 
@@ -265,8 +266,8 @@ export class QueueEngine {
   }
 
   /** A session of this shard, renewed if it is used elsewhere. Throws SESSION_NOT_FOUND. */
-  askForSession(id: string, renew: boolean): SessionRecord {
-    return renew ? this.#sessions.renew(id) : this.#sessions.get(id);
+  askForSession(id: string, renew: boolean): SessionLife {
+    return this.#sessions.life(renew ? this.#sessions.renew(id) : this.#sessions.get(id));
   }
 
   // Streams
@@ -327,7 +328,7 @@ export class QueueEngine {
       // The lease itself is due. A session that ends releases its leases on its own.
       const over = table.ttrMs[slot] === Infinity ? "lease over" : "ttr over";
       this.#settling.fail([lease], over);
-    } else if ((table.expiresAt[slot] as number) <= parts.clock.now()) {
+    } else if ((table.expiresAt[slot] as number) <= parts.clock.monotonic()) {
       this.#settling.expire(tube, slot);
     } else {
       parts.places.displace(tube, slot);
@@ -337,7 +338,7 @@ export class QueueEngine {
     }
   }
 
-  #leaseRecords(): LeaseRecord[] {
+  #leaseRecords(): Omit<LeaseRecord, "leftMs">[] {
     const { leases, table } = this.#parts;
     return [...leases.values()]
       .filter(({ slot }) => !this.#parts.tubes.of(slot).temporary)

@@ -1,7 +1,7 @@
 /**
  * The port of QueueService to a database. The engine keeps every rule and the whole order in
- * memory; a store keeps what must survive and gives it back. Times are milliseconds since the
- * Unix epoch; `Infinity` means never. Every obligation here has a case of the same words in
+ * memory; a store keeps what must survive and gives it back. Times are wall time, in milliseconds
+ * since the Unix epoch; `Infinity` means never. Every obligation here has a case of the same words in
  * test/conformance/queue/.
  */
 
@@ -124,6 +124,8 @@ export interface LeaseRecord {
   readonly fence: number;
   readonly attempts: number;
   readonly deadline: number;
+  /** How much of it was left at the stop; Infinity: it has no end, or that is not known. */
+  readonly leftMs: number;
   /** Empty: none. */
   readonly session: string;
 }
@@ -132,6 +134,8 @@ export interface SessionRecord {
   readonly id: string;
   readonly ttlMs: number;
   readonly expiresAt: number;
+  /** How much of it was left at the stop; Infinity: that is not known. */
+  readonly leftMs: number;
 }
 
 export interface KeptLeases {

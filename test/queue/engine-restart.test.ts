@@ -231,7 +231,7 @@ describe("a pause", () => {
     await q.tube("t", "FIFO");
     await q.put("t", {});
     const until = q.clock.now() + 3 * SECOND;
-    await q.engine.pauseTube("t", until);
+    await q.engine.pauseTube("t", 3 * SECOND);
     await q.crash(SECOND);
     assert.equal(q.engine.getTube("t").pausedUntil, until);
     await q.restart(SECOND);
@@ -259,7 +259,7 @@ describe("a pause", () => {
     const q = await startEngine(t);
     await q.tube("t", "FIFO");
     await q.put("t", {});
-    await q.engine.pauseTube("t", q.clock.now() + SECOND);
+    await q.engine.pauseTube("t", SECOND);
     await q.restart(SECOND);
     assert.deepEqual(await q.takenIds("t", 1), [1]);
   });
@@ -268,8 +268,8 @@ describe("a pause", () => {
     const q = await startEngine(t);
     await q.tube("t", "FIFO");
     await q.put("t", {});
-    await q.engine.pauseTube("t", q.clock.now() + SECOND);
-    await q.engine.pauseTube("t", q.clock.now() + 2 * SECOND);
+    await q.engine.pauseTube("t", SECOND);
+    await q.engine.pauseTube("t", 2 * SECOND);
     await q.step(SECOND);
     assert.deepEqual(await q.take("t"), []);
     await q.step(SECOND);

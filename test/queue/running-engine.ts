@@ -259,17 +259,30 @@ interface Life {
   readonly clock: LifeClock;
 }
 
-/** The clock of one process: what it was asked for ends with the process. */
+/**
+ * The clock of one process: what it was asked for ends with the process. Its monotonic time begins
+ * with the wall time of the process's start.
+ */
 class LifeClock implements Clock {
   readonly #clock: Clock;
+  readonly #offsetAtStart: number;
   #stopped = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#offsetAtStart = clock.wallOffset;
   }
 
   now(): number {
     return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic() + this.#offsetAtStart;
+  }
+
+  get wallOffset(): number {
+    return this.#clock.wallOffset - this.#offsetAtStart;
   }
 
   after(delayMs: number, callback: () => void): () => void {

@@ -2,6 +2,8 @@ import type { Clock } from "../../src/base/clock.ts";
 
 /** A clock that stands still until it is stepped. */
 export class StepClock implements Clock {
+  /** How far `setWall` has moved the wall clock. */
+  wallOffset = 0;
   #now: number;
   #timers: { at: number; callback: () => void }[] = [];
 
@@ -10,7 +12,16 @@ export class StepClock implements Clock {
   }
 
   now(): number {
+    return this.#now + this.wallOffset;
+  }
+
+  monotonic(): number {
     return this.#now;
+  }
+
+  /** Somebody sets the wall clock, forward or back; no time passes. */
+  setWall(byMs: number): void {
+    this.wallOffset += byMs;
   }
 
   after(delayMs: number, callback: () => void): () => void {

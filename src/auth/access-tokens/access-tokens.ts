@@ -58,19 +58,21 @@ interface SignedToken {
 export function createAccessTokens(parts: AccessTokenParts): AccessTokens {
   const { issuer, audience, clock } = parts;
   let ring: Promise<KeyRing> | undefined;
+  /** On the monotonic clock. */
   let loadTime = 0;
   /** The last token of each session, in the order in which they were signed. */
   const remembered = new Map<string, SignedToken>();
 
   /** One read for all who ask at the same time. A failed read is not remembered. */
   function keyRing(now: number): Promise<KeyRing> {
-    if (ring !== undefined && now - loadTime < RELOAD_MS) return ring;
+    const time = clock.monotonic();
+    if (ring !== undefined && time - loadTime < RELOAD_MS) return ring;
     const opening = openKeyRing(parts, now);
     opening.catch(() => {
       if (ring === opening) ring = undefined;
     });
     ring = opening;
-    loadTime = now;
+    loadTime = time;
     return opening;
   }
 

@@ -61,12 +61,12 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
     signal: AbortSignal | undefined,
     fetchJson = http.fetchFor({ provider: name, timeoutMs: requestTimeoutMs, signal }),
   ): Promise<Configuration> {
-    if (discovered === undefined || clock.now() - discovered.time >= DISCOVERY_LIFE_MS) {
+    if (discovered === undefined || clock.monotonic() - discovered.time >= DISCOVERY_LIFE_MS) {
       const found = await discovery(new URL(issuer), clientId, undefined, undefined, {
         [customFetch]: fetchJson,
         execute: plainHttp ? [allowInsecureRequests] : [],
       });
-      discovered = { server: found.serverMetadata(), time: clock.now() };
+      discovered = { server: found.serverMetadata(), time: clock.monotonic() };
     }
     const client = { [clockTolerance]: CLOCK_TOLERANCE_S };
     const auth = authenticate(clientSecret);
@@ -99,9 +99,9 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
     try {
       return { config, tokens: await ask(config) };
     } catch (error) {
-      const tooSoon = clock.now() - keysDistrustedAt < DISTRUST_EVERY_MS;
+      const tooSoon = clock.monotonic() - keysDistrustedAt < DISTRUST_EVERY_MS;
       if (!isBadSignature(error) || tooSoon || !recorded.hasAnswer) throw error;
-      keysDistrustedAt = clock.now();
+      keysDistrustedAt = clock.monotonic();
       keys = undefined;
       const fresh = await configure(signal, recorded.fetchAgain);
       return { config: fresh, tokens: await ask(fresh) };

@@ -28,6 +28,20 @@ export function attemptLimits({
   return address === "" ? [ofAccount] : [ofAccount, { by: { address }, limit: addressLimit }];
 }
 
+/** How far apart the clocks of instances may be. */
+const CLOCK_SKEW_MS = 60_000;
+
+/**
+ * The times of tries that count: after `since`, up to `until`. A later one was made before the wall
+ * clock was set back. It would lock its account for as long as that step, so it does not count.
+ */
+export function countedTimes({ now, windowMs }: AttemptReservation): {
+  readonly since: number;
+  readonly until: number;
+} {
+  return { since: now - windowMs, until: now + CLOCK_SKEW_MS };
+}
+
 /** Why no further try is allowed; undefined if one is. */
 export function attemptRefusal(
   { now, windowMs }: AttemptReservation,

@@ -5,8 +5,7 @@ import type { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import type { SessionSchema } from "../../../gen/usher/queue/v1/session_pb.ts";
 import { invalid } from "../../base/errors.ts";
 import { durationMs } from "../../base/request-fields.ts";
-import { DEFAULT_SESSION_TTL_MS } from "../rules/sessions.ts";
-import type { Session } from "../structures/leases.ts";
+import { DEFAULT_SESSION_TTL_MS, type SessionView } from "../rules/sessions.ts";
 import type { QueueHandlerOptions } from "./options.ts";
 import { sessionId } from "./request-fields.ts";
 
@@ -44,7 +43,7 @@ function given(session: string): string {
   return sessionId("session", session);
 }
 
-function sessionMessage(session: Session): MessageInitShape<typeof SessionSchema> {
+function sessionMessage(session: SessionView): MessageInitShape<typeof SessionSchema> {
   return {
     id: session.id,
     ttl: durationFromMs(session.ttlMs),

@@ -25,7 +25,7 @@ type TubeHandlers = Pick<
   | "getStatistics"
 >;
 
-export function tubeHandlers({ engine, clock }: QueueHandlerOptions): TubeHandlers {
+export function tubeHandlers({ engine }: QueueHandlerOptions): TubeHandlers {
   return {
     async createTube(request) {
       const tube = await engine.createTube(newTube(request.tube), request.ifNotExists);
@@ -69,8 +69,7 @@ export function tubeHandlers({ engine, clock }: QueueHandlerOptions): TubeHandle
     async pauseTube(request) {
       const name = tubeName("tube", request.tube);
       const durationMs = positiveDurationMs("duration", request.duration);
-      const until = durationMs === undefined ? Infinity : clock.now() + durationMs;
-      return { tube: tubeMessage(await engine.pauseTube(name, until)) };
+      return { tube: tubeMessage(await engine.pauseTube(name, durationMs ?? Infinity)) };
     },
 
     async resumeTube(request) {

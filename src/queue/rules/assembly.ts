@@ -29,7 +29,7 @@ export function assemble(surroundings: Surroundings, taskDue: (slot: number) => 
   const table = new TaskTable();
   const tubes = new TubeDirectory(table);
   const leases = new Leases(shard?.prefix ?? "");
-  const committer: Committer = new Committer(store, {
+  const committer: Committer = new Committer(store, clock, {
     afterwards: () => serving.advance(),
     // What a failed commit would have kept of numbers and tubes goes into the next.
     failed: (unkept) => {

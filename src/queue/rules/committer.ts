@@ -1,5 +1,7 @@
+import type { Clock } from "../../base/clock.ts";
 import { emptyChanges, type QueueChanges, type QueueStore } from "../repository.ts";
 import type { Tube } from "./tube.ts";
+import { changesInWallTime } from "./wall-times.ts";
 
 /**
  * Something that waits for a commit. Commits are told in the order of adding, failures in reverse.
@@ -25,6 +27,7 @@ interface CommitterEvents {
  */
 export class Committer {
   readonly #store: QueueStore;
+  readonly #clock: Clock;
   readonly #on: CommitterEvents;
   /** What the next commit holds. Whoever adds to it must also call `add`. */
   changes: QueueChanges = emptyChanges();
@@ -32,8 +35,9 @@ export class Committer {
   #pending: Pending[] = [];
   #running = false;
 
-  constructor(store: QueueStore, on: CommitterEvents) {
+  constructor(store: QueueStore, clock: Clock, on: CommitterEvents) {
     this.#store = store;
+    this.#clock = clock;
     this.#on = on;
   }
 
@@ -73,7 +77,9 @@ export class Committer {
       for (const tube of tubes) if (!tube.gone) changes.tubes.push(tube.record());
       let failure: { error: unknown } | undefined;
       try {
-        if (!isEmpty(changes)) await this.#store.commit(changes);
+        if (!isEmpty(changes)) {
+          await this.#store.commit(changesInWallTime(changes, this.#clock.wallOffset));
+        }
       } catch (error) {
         failure = { error };
       }

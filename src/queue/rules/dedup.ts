@@ -59,7 +59,7 @@ export class Dedup {
     // The key may belong to a later task by now.
     if (known !== undefined && known.id !== id) return;
     const entry = { key, id, until, alarm: undefined, followers: undefined };
-    if (known === undefined && until <= this.#clock.now()) {
+    if (known === undefined && until <= this.#clock.monotonic()) {
       this.#dropFromStore(tube, entry);
       return;
     }
@@ -68,7 +68,7 @@ export class Dedup {
   }
 
   #forgetWhenOver(tube: Tube, entry: DedupEntry): void {
-    if (entry.until > this.#clock.now()) {
+    if (entry.until > this.#clock.monotonic()) {
       entry.alarm = this.#deadlines.setAlarm(entry.until, () => this.#forget(tube, entry));
     } else {
       this.#forget(tube, entry);

@@ -146,10 +146,10 @@ export class DurableChanges {
     return new Promise((resolve, reject) => {
       parts.committer.add({
         committed: () => {
-          const before = viewOf(parts.table, tube, slot, state.DONE);
+          const before = viewOf(parts, tube, slot, state.DONE);
           step.commit();
           const gone = tube.index.find(before.id) !== slot;
-          resolve(gone ? before : viewOf(parts.table, tube, slot));
+          resolve(gone ? before : viewOf(parts, tube, slot));
         },
         failed: (error) => {
           step.undo();
@@ -168,7 +168,7 @@ export class DurableChanges {
         for (const step of steps) step.commit();
       },
       failed: () => {
-        const again = clock.now() + RETRY_AFTER_FAILURE_MS;
+        const again = clock.monotonic() + RETRY_AFTER_FAILURE_MS;
         for (const step of steps.toReversed()) {
           if (step.undo()) deadlines.setTask(step.slot, again);
         }

@@ -127,7 +127,9 @@ export class Putting {
         this.#parts.serving.serveTouched();
       };
       link = tube.puts.push(waiting);
-      alarm = deadlines.setAlarm(clock.now() + options.waitMs, () => waiting.reject(full(tube)));
+      alarm = deadlines.setAlarm(clock.monotonic() + options.waitMs, () =>
+        waiting.reject(full(tube)),
+      );
       options.signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
@@ -137,7 +139,7 @@ export class Putting {
       return Promise.reject(new UsherError("MEMORY_FULL"));
     }
     const parts = this.#parts;
-    const now = parts.clock.now();
+    const now = parts.clock.monotonic();
     const slots: number[] = [];
     const ids: number[] = [];
     const duplicates: number[] = [];
@@ -169,7 +171,7 @@ export class Putting {
       parts.committer.add({
         committed: () => {
           if (over) return;
-          const durableAt = parts.clock.now();
+          const durableAt = parts.clock.monotonic();
           for (const slot of slots) this.#appear(tube, slot, durableAt);
           resolve(this.#shown(tube, { ids, duplicates }));
         },
@@ -244,7 +246,7 @@ export class Putting {
   /** Adds the task of a put of one. Waiters are served after that. */
   #shown(tube: Tube, outcome: PutOutcome): PutOutcome {
     const slot = outcome.ids.length === 1 ? tube.index.find(outcome.ids[0] as number) : -1;
-    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#parts.table, tube, slot) };
+    return slot === -1 ? outcome : { ...outcome, task: viewOf(this.#parts, tube, slot) };
   }
 
   #takeBack(tube: Tube, slot: number, error: unknown): void {

@@ -1,5 +1,5 @@
 import type { Clock } from "../../base/clock.ts";
-import type { QueueStore, TaskRecord, TubeRecord } from "../repository.ts";
+import type { QueueStore, Recovery, TaskRecord, TubeRecord } from "../repository.ts";
 import type { Lease, Leases, Session } from "../structures/leases.ts";
 import { type State, state } from "../structures/task-state.ts";
 import type { TaskTable } from "../structures/task-table.ts";
@@ -11,6 +11,7 @@ import type { TaskPlaces } from "./task-places.ts";
 import { Tube } from "./tube.ts";
 import type { TubeDirectory } from "./tube-directory.ts";
 import type { TubeOperations } from "./tube-operations.ts";
+import { keptInEngineTime, recoveryInEngineTime } from "./wall-times.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -30,8 +31,8 @@ export async function recover(
   tubes: TubeOperations,
   sessions: Sessions,
 ): Promise<void> {
-  const now = parts.clock.now();
-  await parts.store.open({
+  const now = parts.clock.monotonic();
+  const recovery: Recovery = {
     marks: (marks) => parts.numbers.restore(marks),
     tube: (record) => {
       const tube = recoverTube(parts, record);
@@ -42,7 +43,8 @@ export async function recover(
       const tube = parts.tubes.byNumber.get(number);
       if (tube !== undefined) parts.dedup.restore(tube, key, id, until);
     },
-  });
+  };
+  await parts.store.open(recoveryInEngineTime(recovery, parts.clock.wallOffset));
   await recoverLeases(parts, sessions);
   // Fences must be reserved before the first take.
   parts.numbers.reserve();
@@ -90,7 +92,8 @@ function recoverTask(parts: Parts, record: TaskRecord, now: number): void {
 
 /** Leases of a clean stop are held again. Those whose time is over end as leases do. */
 async function recoverLeases(parts: Parts, sessions: Sessions): Promise<void> {
-  const kept = await parts.store.loadLeases();
+  const records = await parts.store.loadLeases();
+  const kept = keptInEngineTime(records, parts.clock.monotonic(), parts.clock.wallOffset);
   for (const record of kept.sessions) sessions.restore(record);
   for (const record of kept.leases) {
     const tube = parts.tubes.byNumber.get(record.tube);

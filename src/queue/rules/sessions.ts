@@ -2,11 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
 import type { Log } from "../../logging/log.ts";
-import type { SessionRecord } from "../repository.ts";
 import type { Deadlines } from "../structures/deadlines.ts";
 import type { Lease, Session, SessionUser } from "../structures/leases.ts";
 import type { Serving } from "./serving.ts";
-import type { ShardPart } from "./shard.ts";
+import type { SessionLife, ShardPart } from "./shard.ts";
 
 interface Parts {
   readonly clock: Clock;
@@ -22,6 +21,17 @@ export const DEFAULT_SESSION_TTL_MS = 60_000;
  * A shard that holds leases of a session of another shard asks there this many times in the ttl.
  */
 const ASKED_IN_TTL = 3;
+
+/** A session as callers see it. */
+export interface SessionView {
+  readonly id: string;
+  readonly ttlMs: number;
+  /** Wall time, milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
+}
+
+/** A session at its beginning here; `expiresAt` is the engine's time. */
+type NewSession = Pick<Session, "id" | "ttlMs" | "expiresAt">;
 
 export class Sessions {
   readonly #parts: Parts;
@@ -40,7 +50,7 @@ export class Sessions {
     return this.#add({
       id: this.#prefix + randomBytes(18).toString("base64url"),
       ttlMs,
-      expiresAt: this.#parts.clock.now() + ttlMs,
+      expiresAt: this.#parts.clock.monotonic() + ttlMs,
     });
   }
 
@@ -56,7 +66,7 @@ export class Sessions {
   renew(id: string): Session {
     const session = this.get(id);
     // The alarm is not moved: when it rings it sees the new time.
-    session.expiresAt = this.#parts.clock.now() + session.ttlMs;
+    session.expiresAt = this.#parts.clock.monotonic() + session.ttlMs;
     return session;
   }
 
@@ -71,10 +81,11 @@ export class Sessions {
   }
 
   /** A session of another shard, which has just been renewed there, is used here. */
-  adopt(record: SessionRecord): void {
-    const known = this.#sessions.get(record.id);
-    if (known === undefined) this.#add(record);
-    else known.expiresAt = Math.max(known.expiresAt, record.expiresAt);
+  adopt({ id, ttlMs, leftMs }: SessionLife): void {
+    const known = this.#sessions.get(id);
+    const expiresAt = this.#parts.clock.monotonic() + leftMs;
+    if (known === undefined) this.#add({ id, ttlMs, expiresAt });
+    else known.expiresAt = Math.max(known.expiresAt, expiresAt);
   }
 
   /**
@@ -93,18 +104,19 @@ export class Sessions {
   }
 
   leave(session: Session, user: SessionUser): void {
-    if (session.users.delete(user)) session.expiresAt = this.#parts.clock.now() + session.ttlMs;
+    if (session.users.delete(user))
+      session.expiresAt = this.#parts.clock.monotonic() + session.ttlMs;
   }
 
-  restore(record: SessionRecord): Session {
-    return this.#add(record);
+  restore(session: NewSession): Session {
+    return this.#add(session);
   }
 
   find(id: string): Session | undefined {
     return this.#sessions.get(id);
   }
 
-  records(): SessionRecord[] {
+  all(): NewSession[] {
     return [...this.#sessions.values()].map(({ id, ttlMs, expiresAt }) => ({
       id,
       ttlMs,
@@ -112,9 +124,19 @@ export class Sessions {
     }));
   }
 
-  #add(record: SessionRecord): Session {
+  view({ id, ttlMs, expiresAt }: Session): SessionView {
+    return { id, ttlMs, expiresAt: expiresAt + this.#parts.clock.wallOffset };
+  }
+
+  life({ id, ttlMs, expiresAt }: Session): SessionLife {
+    return { id, ttlMs, leftMs: expiresAt - this.#parts.clock.monotonic() };
+  }
+
+  #add({ id, ttlMs, expiresAt }: NewSession): Session {
     const session = {
-      ...record,
+      id,
+      ttlMs,
+      expiresAt,
       leases: new Set<Lease>(),
       users: new Set<SessionUser>(),
       alarm: undefined,
@@ -135,7 +157,7 @@ export class Sessions {
       return;
     }
     session.alarm = this.#parts.deadlines.setAlarm(session.expiresAt, () => {
-      const now = this.#parts.clock.now();
+      const now = this.#parts.clock.monotonic();
       if (session.users.size > 0) session.expiresAt = now + session.ttlMs;
       if (session.expiresAt > now) this.#watch(session);
       else this.#end(session);
@@ -152,7 +174,7 @@ export class Sessions {
   }
 
   #watchForeign(session: Session): void {
-    const due = this.#parts.clock.now() + session.ttlMs / ASKED_IN_TTL;
+    const due = this.#parts.clock.monotonic() + session.ttlMs / ASKED_IN_TTL;
     session.alarm = this.#parts.deadlines.setAlarm(due, () => void this.#askHome(session));
   }
 
@@ -161,14 +183,16 @@ export class Sessions {
       this.#sessions.delete(session.id);
       return;
     }
-    let expiresAt: number | undefined = session.expiresAt;
+    const { clock, shard } = this.#parts;
+    let expiresAt = session.expiresAt;
     try {
-      expiresAt = await this.#parts.shard?.sessions.ask(session.id, session.users.size > 0);
+      const leftMs = (await shard?.sessions.ask(session.id, session.users.size > 0)) ?? 0;
+      expiresAt = clock.monotonic() + leftMs;
     } catch (error) {
       this.#parts.log.warn({ err: error }, "the home of a session does not answer");
     }
     if (session.over) return;
-    if (expiresAt !== undefined && expiresAt > this.#parts.clock.now()) {
+    if (expiresAt > clock.monotonic()) {
       session.expiresAt = expiresAt;
       this.#watchForeign(session);
     } else {

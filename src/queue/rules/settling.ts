@@ -172,7 +172,7 @@ export class Settling {
     }
     const waitMs = delayMs ?? (retryBackoff ? this.#backoff(retryBackoff, progress.attempts) : 0);
     if (waitMs === 0) return changes.move(tube, slot, "fail", state.READY, progress, "RELEASED");
-    const readyAt = this.#parts.clock.now() + waitMs;
+    const readyAt = this.#parts.clock.monotonic() + waitMs;
     const delayed = { ...progress, readyAt, expiresAt: later(progress.expiresAt, waitMs) };
     return changes.move(tube, slot, "fail", state.DELAYED, delayed, "RELEASED");
   }
@@ -203,7 +203,7 @@ export class Settling {
   }
 
   #ttlIsOver(slot: number): boolean {
-    return (this.#parts.table.expiresAt[slot] as number) <= this.#parts.clock.now();
+    return (this.#parts.table.expiresAt[slot] as number) <= this.#parts.clock.monotonic();
   }
 
   /** Between half of the back-off and all of it, so that retries spread out. */

@@ -13,11 +13,22 @@ export interface ShardPart {
   mayLease(): boolean;
 }
 
+/**
+ * A session as other shards hear of it, in durations alone: the clocks of two instances need not
+ * agree.
+ */
+export interface SessionLife {
+  readonly id: string;
+  readonly ttlMs: number;
+  /** When it ends unless it is renewed before. */
+  readonly leftMs: number;
+}
+
 /** Where sessions live that were opened in other shards. */
 export interface SessionHomes {
   /**
-   * Asks whether a session lives on, and renews it if someone here uses it. Resolves with when it
-   * ends; undefined: it is over. Rejects where its home does not answer.
+   * Asks whether a session lives on, and renews it if someone here uses it. Resolves with how many
+   * milliseconds it has left; undefined: it is over. Rejects where its home does not answer.
    */
   ask(id: string, inUse: boolean): Promise<number | undefined>;
   /** A session of this shard is over: others may hold leases of it. */

@@ -110,7 +110,7 @@ export class Taking {
     const leases: Lease[] = [];
     if (tube.pausedUntil !== 0 || this.#parts.shard?.mayLease() === false) return leases;
     const { table, clock } = this.#parts;
-    const now = clock.now();
+    const now = clock.monotonic();
     let expired = 0;
     const room = new AnswerSize(this.#parts.table, tube);
     while (leases.length < maxTasks) {
@@ -134,7 +134,7 @@ export class Taking {
   /** The tasks as the holder of these leases sees them. Rejects with STORAGE_UNAVAILABLE. */
   views(tube: Tube, leases: readonly Lease[]): TaskView[] | Promise<TaskView[]> {
     const slots = leases.map((lease) => lease.slot);
-    const views = slots.map((slot) => leasedView(this.#parts.table, tube, slot));
+    const views = slots.map((slot) => leasedView(this.#parts, tube, slot));
     return withPayloads(this.#parts, views, slots);
   }
 
@@ -232,7 +232,7 @@ export class Taking {
         reject(signal?.reason);
       };
       link = tube.takers.push(taker);
-      alarm = deadlines.setAlarm(clock.now() + options.waitMs, () => taker.accept(tube, []));
+      alarm = deadlines.setAlarm(clock.monotonic() + options.waitMs, () => taker.accept(tube, []));
       signal?.addEventListener("abort", onAbort, { once: true });
       if (session !== undefined) this.#sessions.enter(session, user);
     });

@@ -37,7 +37,7 @@ export class TaskOperations {
   /** One task with its payload. Rejects with TASK_NOT_FOUND. */
   async get(tube: Tube, id: number): Promise<TaskView> {
     const slot = this.#find(tube, id);
-    const [view] = await withPayloads(this.#parts, [viewOf(this.#parts.table, tube, slot)], [slot]);
+    const [view] = await withPayloads(this.#parts, [viewOf(this.#parts, tube, slot)], [slot]);
     if (view === undefined) throw new UsherError("TASK_NOT_FOUND");
     return view;
   }
@@ -60,7 +60,7 @@ export class TaskOperations {
     });
     const last = slots.at(-1);
     const lastId = last === undefined ? undefined : (table.id[last] as number);
-    const views = slots.map((slot) => viewOf(this.#parts.table, tube, slot));
+    const views = slots.map((slot) => viewOf(this.#parts, tube, slot));
     const tasks = await withPayloads(this.#parts, views, slots);
     return { tasks, after: more ? lastId : undefined };
   }

@@ -129,7 +129,7 @@ export class TaskPlaces {
     const { leases, table, clock } = this.#parts;
     leases.add(lease);
     table.lease[lease.slot] = lease;
-    if (lease.session?.over) lease.deadline = clock.now();
+    if (lease.session?.over) lease.deadline = clock.monotonic();
     lease.session?.leases.add(lease);
     lease.holder?.leaseRestored(lease);
   }
@@ -168,7 +168,7 @@ export class TaskPlaces {
       committer.changes.removedBytes += size;
       committer.add({
         committed() {},
-        failed: () => deadlines.setAlarm(clock.now() + RETRY_AFTER_FAILURE_MS, remove),
+        failed: () => deadlines.setAlarm(clock.monotonic() + RETRY_AFTER_FAILURE_MS, remove),
       });
     };
     remove();
@@ -194,7 +194,6 @@ export class TaskPlaces {
   /** Tells those who watch the tube. */
   announce(tube: Tube, slot: number, change: Change): void {
     if (tube.watchers.size === 0) return;
-    const { table, clock } = this.#parts;
-    announce(table, tube, slot, change, clock.now());
+    announce(this.#parts, tube, slot, change, this.#parts.clock.now());
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../../base/clock.ts";
 import type { Payload, QueueStore } from "../repository.ts";
 import type { ReadyOrder } from "../structures/ready-order.ts";
 import { type State, state } from "../structures/task-state.ts";
@@ -9,7 +10,13 @@ export interface ViewedTube {
   readonly order: ReadyOrder;
 }
 
-/** A task as callers see it. Times are milliseconds since the Unix epoch; Infinity is never. */
+/** A view is made of this. */
+export interface ViewParts {
+  readonly table: TaskTable;
+  readonly clock: Pick<Clock, "wallOffset">;
+}
+
+/** A task as callers see it. Times are wall time, ms since the Unix epoch; Infinity is never. */
 export interface TaskView {
   readonly tube: string;
   readonly id: number;
@@ -35,7 +42,13 @@ export interface TaskView {
 }
 
 /** A task as it is now, without lease and payload; `as` names another state to show. */
-export function viewOf(table: TaskTable, tube: ViewedTube, slot: number, as?: State): TaskView {
+export function viewOf(
+  { table, clock }: ViewParts,
+  tube: ViewedTube,
+  slot: number,
+  as?: State,
+): TaskView {
+  const offset = clock.wallOffset;
   const shown = as ?? (table.state[slot] as State);
   return {
     tube: tube.name,
@@ -48,19 +61,20 @@ export function viewOf(table: TaskTable, tube: ViewedTube, slot: number, as?: St
     group: tube.order.groupName(slot),
     dedupKey: table.dedupKey.get(slot) ?? "",
     reason: table.reason.get(slot) ?? "",
-    createdAt: table.createdAt[slot] as number,
-    expiresAt: table.expiresAt[slot] as number,
-    leaseDeadline: shown === state.LEASED ? (table.lease[slot]?.deadline ?? Infinity) : Infinity,
-    readyAt: shown === state.DELAYED ? (table.readyAt[slot] as number) : -Infinity,
+    createdAt: (table.createdAt[slot] as number) + offset,
+    expiresAt: (table.expiresAt[slot] as number) + offset,
+    leaseDeadline:
+      shown === state.LEASED ? (table.lease[slot]?.deadline ?? Infinity) + offset : Infinity,
+    readyAt: shown === state.DELAYED ? (table.readyAt[slot] as number) + offset : -Infinity,
     ttrMs: table.ttrMs[slot] as number,
     payload: undefined,
   };
 }
 
 /** A task as its taker gets it, payload apart. */
-export function leasedView(table: TaskTable, tube: ViewedTube, slot: number): TaskView {
-  const lease = table.lease[slot];
-  const view = viewOf(table, tube, slot);
+export function leasedView(parts: ViewParts, tube: ViewedTube, slot: number): TaskView {
+  const lease = parts.table.lease[slot];
+  const view = viewOf(parts, tube, slot);
   return lease === undefined ? view : { ...view, lease: lease.token };
 }
 

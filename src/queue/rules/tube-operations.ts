@@ -92,7 +92,7 @@ export class TubeOperations {
   async #create(tube: NewTube, ifNotExists: boolean): Promise<TubeView> {
     const there = this.#parts.tubes.byName.get(tube.name);
     if (there !== undefined) {
-      if (ifNotExists && there.kind === tube.kind) return viewOfTube(there);
+      if (ifNotExists && there.kind === tube.kind) return this.#view(there);
       throw new UsherError("TUBE_ALREADY_EXISTS", {
         message: `a tube ${tube.name} of kind ${there.kind} exists`,
       });
@@ -104,7 +104,7 @@ export class TubeOperations {
         ...tube,
         settings,
         number: this.#parts.numbers.tube(),
-        createdAt: this.#parts.clock.now(),
+        createdAt: this.#parts.clock.monotonic(),
         pausedUntil: 0,
         nextId: 1,
       },
@@ -113,11 +113,11 @@ export class TubeOperations {
     await this.#save(made);
     this.#parts.tubes.byName.set(made.name, made);
     this.#parts.tubes.byNumber.set(made.number, made);
-    return viewOfTube(made);
+    return this.#view(made);
   }
 
   get(name: string): TubeView {
-    return viewOfTube(this.#parts.serving.tube(name));
+    return this.#view(this.#parts.serving.tube(name));
   }
 
   /** Up to `size` tubes with names after `after`, by name. */
@@ -147,20 +147,21 @@ export class TubeOperations {
     // A larger capacity lets waiting puts in.
     this.#parts.serving.touch(tube);
     this.#parts.serving.serveTouched();
-    return viewOfTube(tube);
+    return this.#view(tube);
   }
 
-  /** No takes until a time; Infinity: until resumed; 0: resumes. */
-  pause(name: string, until: number): Promise<TubeView> {
-    return this.#inTurn(name, () => this.#pause(name, until));
+  /** No takes for so long; Infinity: until resumed; 0: resumes. */
+  pause(name: string, durationMs: number): Promise<TubeView> {
+    return this.#inTurn(name, () => this.#pause(name, durationMs));
   }
 
-  async #pause(name: string, until: number): Promise<TubeView> {
+  async #pause(name: string, durationMs: number): Promise<TubeView> {
     const tube = this.#parts.serving.tube(name);
     const before = tube.pausedUntil;
+    const until = durationMs === 0 ? 0 : this.#parts.clock.monotonic() + durationMs;
     this.#setPause(tube, until);
     // The answer shows the pause that was asked for, even if it is over by now.
-    const view = viewOfTube(tube);
+    const view = this.#view(tube);
     try {
       await this.#save(tube);
     } catch (error) {
@@ -235,7 +236,9 @@ export class TubeOperations {
       done: tube.done,
       expired: tube.expired,
       oldestReadyAgeMs:
-        oldest === -1 ? undefined : Math.max(0, clock.now() - (table.createdAt[oldest] as number)),
+        oldest === -1
+          ? undefined
+          : Math.max(0, clock.monotonic() - (table.createdAt[oldest] as number)),
       waitingTakers: tube.takers.size,
       waitingPuts: tube.puts.size,
     };
@@ -282,6 +285,19 @@ export class TubeOperations {
     };
   }
 
+  #view(tube: Tube): TubeView {
+    const { name, kind, temporary, settings, createdAt, pausedUntil } = tube;
+    const { wallOffset } = this.#parts.clock;
+    return {
+      name,
+      kind,
+      temporary,
+      settings,
+      createdAt: createdAt + wallOffset,
+      pausedUntil: pausedUntil === 0 ? 0 : pausedUntil + wallOffset,
+    };
+  }
+
   #save(tube: Tube): Promise<void> {
     this.#parts.committer.keepTube(tube);
     return this.#parts.committer.commit();
@@ -300,11 +316,6 @@ export class TubeOperations {
       this.#underWay.delete(name);
     }
   }
-}
-
-function viewOfTube(tube: Tube): TubeView {
-  const { name, kind, temporary, settings, createdAt, pausedUntil } = tube;
-  return { name, kind, temporary, settings, createdAt, pausedUntil };
 }
 
 /**

@@ -1,8 +1,7 @@
 import type { UsherError } from "../../base/errors.ts";
 import type { Payload } from "../repository.ts";
 import { type State, state } from "../structures/task-state.ts";
-import type { TaskTable } from "../structures/task-table.ts";
-import { type TaskView, type ViewedTube, viewOf } from "./task-view.ts";
+import { type TaskView, type ViewedTube, type ViewParts, viewOf } from "./task-view.ts";
 
 export type Change =
   | "PUT"
@@ -98,14 +97,14 @@ interface WatchedTube extends ViewedTube {
 
 /** Tells those who watch a tube what became of a task at `at`, milliseconds since the Unix epoch. */
 export function announce(
-  table: TaskTable,
+  parts: ViewParts,
   tube: WatchedTube,
   slot: number,
   change: Change,
   at: number,
 ): void {
-  const task = viewOf(table, tube, slot, gone[change]);
-  offerAll(tube, { change, task, tube: tube.name, at }, table.payload[slot]);
+  const task = viewOf(parts, tube, slot, gone[change]);
+  offerAll(tube, { change, task, tube: tube.name, at }, parts.table.payload[slot]);
 }
 
 /** Tells those who watch a tube that it was truncated. */

@@ -84,7 +84,7 @@ export class Deadlines {
 
   /** Lets happen what is due. */
   advance(): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     for (let count = 0; count < MOST_AT_ONCE; count++) {
       const slot = this.#on.isBehind() ? undefined : this.#tasks.peek();
       const alarm = this.#alarms.peek();
@@ -110,7 +110,7 @@ export class Deadlines {
     if (due >= this.#armedFor || this.#closed) return;
     this.#disarm?.();
     this.#armedFor = due;
-    this.#disarm = this.#clock.after(due - this.#clock.now(), () => {
+    this.#disarm = this.#clock.after(due - this.#clock.monotonic(), () => {
       this.#armedFor = Infinity;
       this.#disarm = undefined;
       this.advance();
@@ -122,7 +122,7 @@ export class Deadlines {
   #next(): number {
     const slot = this.#tasks.peek();
     const taskDue = slot === undefined ? Infinity : (this.#table.due[slot] as number);
-    const notBefore = this.#on.isBehind() ? this.#clock.now() + HELD_BACK_MS : 0;
+    const notBefore = this.#on.isBehind() ? this.#clock.monotonic() + HELD_BACK_MS : 0;
     return Math.min(Math.max(taskDue, notBefore), this.#alarms.peek()?.due ?? Infinity);
   }
 }

@@ -1,13 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
 import { StorageOpenError } from "../open-error.ts";
 import { accountsSchema, authSchema, tokensSchema } from "./auth/schema.ts";
-import { queueSchema } from "./queue/schema.ts";
+import { keptTimesSchema, queueSchema } from "./queue/schema.ts";
 
 /**
  * The schema, by steps that are only ever added to: step N runs once, when a database that has
  * N - 1 of them is opened.
  */
-const migrations: readonly string[] = [authSchema, queueSchema, accountsSchema, tokensSchema];
+const migrations: readonly string[] = [
+  authSchema,
+  queueSchema,
+  accountsSchema,
+  tokensSchema,
+  keptTimesSchema,
+];
 
 /** Brings a database to the newest schema. Throws StorageOpenError if a newer Usher wrote it. */
 export function migrate(handle: DatabaseSync): void {

@@ -51,6 +51,19 @@ describe("Failures of an email", () => {
     await signIn(client, email);
   });
 
+  test("lock nobody for longer because the wall clock was set back", async (t) => {
+    const room = await startRoom(t);
+    const { client, clock } = room;
+    await signUp(client, email);
+    await failTimes(room, 10);
+    await refused(client.signIn({ email, password: PASSWORD }), "TOO_MANY_ATTEMPTS");
+    clock.setWall(-60 * MINUTE);
+    await failTimes(room, 10);
+    assert.equal(await refusedFor(client.signIn({ email, password: PASSWORD })), 15 * MINUTE);
+    clock.step(15 * MINUTE);
+    await signIn(client, email);
+  });
+
   test("count for unknown and pending emails alike, each for itself", async (t) => {
     const room = await startRoom(t);
     const { client } = room;

@@ -43,6 +43,14 @@ describe("An OpenID provider", () => {
     clock.step(1);
     await client.getSocialAuthUrl(request);
     assert.equal(standIn.asked.length, 3);
+    // Whatever the wall clock says.
+    clock.setWall(-2 * 60 * 60_000);
+    clock.step(60 * 60_000 - 1);
+    await client.getSocialAuthUrl(request);
+    assert.equal(standIn.asked.length, 3);
+    clock.step(1);
+    await client.getSocialAuthUrl(request);
+    assert.equal(standIn.asked.length, 4);
   });
 
   test("gets state, nonce and a PKCE challenge", async (t) => {

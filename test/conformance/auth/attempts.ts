@@ -124,6 +124,26 @@ export const attemptCases: Cases = {
     assert.equal((await again.reserveAttempt(reservation("ann"))).outcome, "locked");
   },
 
+  async "a failure of a time to come, as after a clock was set back, does not count"(storage) {
+    const repository = await storage.open();
+    const address = "192.0.2.1";
+    const later = NOW + 60 * MINUTE;
+    for (const account of ["ann", "ann", "bob"]) {
+      await fail(repository, reservation(account, { address, now: later }));
+    }
+    const pending = reservation("carl", { now: later, accountLimit: 1 });
+    assert.deepEqual(await repository.reserveAttempt(pending), reserved);
+    for (const given of [{ account: "ann" }, { address }, { accountLimit: 1 }]) {
+      const attempt = reservation("carl", given);
+      assert.deepEqual(await repository.reserveAttempt(attempt), reserved);
+      await repository.releaseAttempt(attempt.id);
+    }
+    // Clocks of instances may be a minute apart.
+    const near = reservation("ann", { now: later - MINUTE });
+    const retryAfterMs = WINDOW + MINUTE;
+    assert.deepEqual(await repository.reserveAttempt(near), { outcome: "locked", retryAfterMs });
+  },
+
   async "a try that was taken back does not count"(storage) {
     const repository = await storage.open();
     for (let nth = 0; nth < 3; nth++) {

@@ -48,12 +48,13 @@ export const leaseCases: Cases<QueueStore> = {
           fence: LARGEST,
           attempts: 2 ** 32 - 1,
           deadline: LARGEST,
+          leftMs: LARGEST,
         }),
-        lease("2", { deadline: Infinity, session: "s" }),
+        lease("2", { deadline: Infinity, leftMs: Infinity, session: "s" }),
         ...hostileTexts.map((hostile) => lease(`3${hostile}`, { session: hostile })),
       ],
       sessions: [
-        session("s", { ttlMs: LARGEST, expiresAt: LARGEST }),
+        session("s", { ttlMs: LARGEST, expiresAt: LARGEST, leftMs: LARGEST }),
         ...hostileTexts.map((hostile) => session(`t${hostile}`)),
       ],
     };
@@ -83,11 +84,21 @@ export const leaseCases: Cases<QueueStore> = {
 };
 
 function lease(token: string, given: Partial<LeaseRecord> = {}): LeaseRecord {
-  return { token, tube: 1, id: 1, fence: 1, attempts: 1, deadline: NOW, session: "", ...given };
+  return {
+    token,
+    tube: 1,
+    id: 1,
+    fence: 1,
+    attempts: 1,
+    deadline: NOW,
+    leftMs: 1_000,
+    session: "",
+    ...given,
+  };
 }
 
 function session(id: string, given: Partial<SessionRecord> = {}): SessionRecord {
-  return { id, ttlMs: 60_000, expiresAt: NOW, ...given };
+  return { id, ttlMs: 60_000, expiresAt: NOW, leftMs: 1_000, ...given };
 }
 
 /** They come back in no promised order. */

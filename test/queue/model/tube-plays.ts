@@ -67,7 +67,7 @@ export function pause(number: number, forMs: number): Play {
     if (tube === undefined) return;
     reference.story.push(forMs === 0 ? `resume ${tube.name}` : `pause ${tube.name} for ${forMs}`);
     tube.pausedUntil = forMs === 0 ? 0 : reference.now + forMs;
-    const answer = await observe(real, real.engine.pauseTube(tube.name, tube.pausedUntil));
+    const answer = await observe(real, real.engine.pauseTube(tube.name, forMs));
     assert.equal(answer.value().pausedUntil, tube.pausedUntil);
   };
 }

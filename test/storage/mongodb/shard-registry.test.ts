@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Db } from "mongodb";
 import { SHARDS } from "../../../src/cluster/registry.ts";
+import { instancesOf } from "../../../src/storage/mongodb/cluster/schema.ts";
 import { withoutMongodb } from "../../support/mongod.ts";
+import { until } from "../../support/queue.ts";
 import { freshUrl, startInstance } from "./queue-database.ts";
 
 /** A life that is over as it begins: nobody has to wait for its end. */
 const OVER = 0;
 const LONG = 600_000;
+const SHORT = 50;
+
+/** What an instance has left by the database's clock is other than it was: the clock was set. */
+async function moveExpiry(db: Db, id: string, byMs: number): Promise<void> {
+  const moved = { expires: { $add: ["$expires", byMs] } };
+  await instancesOf(db).updateOne({ _id: id }, [{ $set: moved }]);
+}
 
 test("instances that have joined are known by id and address until they leave", {
   skip: withoutMongodb,
@@ -65,6 +75,40 @@ test("an instance that was declared dead is told so by its next beat, and can jo
     { shard: 1, epoch: 2, owner: "other", heir: "" },
     { shard: 2, epoch: 1, owner: "", heir: "" },
   ]);
+});
+
+test("the database's clock is set forward: who still beats is not taken for dead", {
+  skip: withoutMongodb,
+}, async (t) => {
+  const url = await freshUrl(t);
+  const living = await startInstance(t, url, "living");
+  const other = await startInstance(t, url, "other");
+  await living.registry.join("host:1", LONG);
+  await living.own(1);
+  assert.equal((await other.registry.view()).instances.length, 1);
+  // A beat, and then the clock: as after it, what the beat promised is long over.
+  assert.equal(await living.registry.beat(LONG), true);
+  await moveExpiry(other.database.db, "living", -24 * LONG);
+  assert.deepEqual((await other.registry.view()).instances, [{ id: "living", address: "host:1" }]);
+  assert.deepEqual(await other.registry.claim([{ shard: 1, epoch: 1 }]), new Map());
+  assert.equal(await living.registry.beat(LONG), true);
+});
+
+test("the database's clock is set back: who is silent for a life is dead all the same", {
+  skip: withoutMongodb,
+}, async (t) => {
+  const url = await freshUrl(t);
+  const dead = await startInstance(t, url, "dead");
+  const other = await startInstance(t, url, "other");
+  await dead.registry.join("host:1", SHORT);
+  await dead.own(1);
+  await moveExpiry(other.database.db, "dead", 24 * LONG);
+  await until(
+    async () => (await other.registry.view()).instances.length === 0,
+    "the instance counts as dead",
+  );
+  assert.deepEqual(await other.registry.claim([{ shard: 1, epoch: 1 }]), new Map([[1, 2]]));
+  assert.equal(await dead.registry.beat(SHORT), false);
 });
 
 test("shards of a living instance are not taken, nor those at another epoch than was seen", {

@@ -48,6 +48,6 @@ function assertFull(commit: Promise<void>): Promise<void> {
 }
 
 function manyLeases() {
-  const one = { tube: 1, id: 1, fence: 1, attempts: 1, deadline: 1, session: "" };
+  const one = { tube: 1, id: 1, fence: 1, attempts: 1, deadline: 1, leftMs: 1, session: "" };
   return Array.from({ length: 10_000 }, (_, each) => ({ ...one, token: `lease ${each}` }));
 }

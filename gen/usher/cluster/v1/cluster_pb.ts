@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file usher/cluster/v1/cluster.proto.
  */
 export const file_usher_cluster_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("Ch51c2hlci9jbHVzdGVyL3YxL2NsdXN0ZXIucHJvdG8SEHVzaGVyLmNsdXN0ZXIudjEiNgoUQXNrRm9yU2Vzc2lvblJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRINCgVyZW5ldxgCIAEoCCJwChVBc2tGb3JTZXNzaW9uUmVzcG9uc2USJgoDdHRsGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KC2V4cGlyZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIkChFFbmRTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIhQKEkVuZFNlc3Npb25SZXNwb25zZSIhCg9HaXZlQmFja1JlcXVlc3QSDgoGbGVhc2VzGAEgAygJIhIKEEdpdmVCYWNrUmVzcG9uc2UyngIKDkNsdXN0ZXJTZXJ2aWNlEmAKDUFza0ZvclNlc3Npb24SJi51c2hlci5jbHVzdGVyLnYxLkFza0ZvclNlc3Npb25SZXF1ZXN0GicudXNoZXIuY2x1c3Rlci52MS5Bc2tGb3JTZXNzaW9uUmVzcG9uc2USVwoKRW5kU2Vzc2lvbhIjLnVzaGVyLmNsdXN0ZXIudjEuRW5kU2Vzc2lvblJlcXVlc3QaJC51c2hlci5jbHVzdGVyLnYxLkVuZFNlc3Npb25SZXNwb25zZRJRCghHaXZlQmFjaxIhLnVzaGVyLmNsdXN0ZXIudjEuR2l2ZUJhY2tSZXF1ZXN0GiIudXNoZXIuY2x1c3Rlci52MS5HaXZlQmFja1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch51c2hlci9jbHVzdGVyL3YxL2NsdXN0ZXIucHJvdG8SEHVzaGVyLmNsdXN0ZXIudjEiNgoUQXNrRm9yU2Vzc2lvblJlcXVlc3QSDwoHc2Vzc2lvbhgBIAEoCRINCgVyZW5ldxgCIAEoCCKZAQoVQXNrRm9yU2Vzc2lvblJlc3BvbnNlEiYKA3R0bBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIvCgtleHBpcmVfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJwoEbGVmdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiIkChFFbmRTZXNzaW9uUmVxdWVzdBIPCgdzZXNzaW9uGAEgASgJIhQKEkVuZFNlc3Npb25SZXNwb25zZSIhCg9HaXZlQmFja1JlcXVlc3QSDgoGbGVhc2VzGAEgAygJIhIKEEdpdmVCYWNrUmVzcG9uc2UyngIKDkNsdXN0ZXJTZXJ2aWNlEmAKDUFza0ZvclNlc3Npb24SJi51c2hlci5jbHVzdGVyLnYxLkFza0ZvclNlc3Npb25SZXF1ZXN0GicudXNoZXIuY2x1c3Rlci52MS5Bc2tGb3JTZXNzaW9uUmVzcG9uc2USVwoKRW5kU2Vzc2lvbhIjLnVzaGVyLmNsdXN0ZXIudjEuRW5kU2Vzc2lvblJlcXVlc3QaJC51c2hlci5jbHVzdGVyLnYxLkVuZFNlc3Npb25SZXNwb25zZRJRCghHaXZlQmFjaxIhLnVzaGVyLmNsdXN0ZXIudjEuR2l2ZUJhY2tSZXF1ZXN0GiIudXNoZXIuY2x1c3Rlci52MS5HaXZlQmFja1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Asks for a session.
@@ -56,11 +56,18 @@ export type AskForSessionResponse = Message<"usher.cluster.v1.AskForSessionRespo
   ttl?: Duration | undefined;
 
   /**
-   * When it ends unless it is renewed before.
+   * Not set any more: `left` tells it without the clock of another machine.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
+
+  /**
+   * How long from now it lasts unless it is renewed before.
+   *
+   * @generated from field: google.protobuf.Duration left = 3;
+   */
+  left?: Duration | undefined;
 };
 
 /**

@@ -9,6 +9,7 @@ import {
   attemptLimits,
   attemptRefusal,
   type CountedTries,
+  countedTimes,
 } from "../../../auth/rules/attempt-limits.ts";
 import type { AttemptDocument } from "./schema.ts";
 import type { AuthReader, AuthTransaction, AuthTransactions, Instances } from "./transactions.ts";
@@ -81,9 +82,11 @@ async function refusalOf(
 async function triesOf(
   { in: { attempts }, options, instances }: AuthReader,
   { by, limit }: AttemptLimit,
-  { windowMs, now }: AttemptReservation,
+  attempt: AttemptReservation,
 ): Promise<CountedTries> {
-  const counting: Filter<AttemptDocument> = { ...by, time: { $gt: now - windowMs } };
+  const { now } = attempt;
+  const { since, until } = countedTimes(attempt);
+  const counting: Filter<AttemptDocument> = { ...by, time: { $gt: since, $lte: until } };
   // Never many more than the limit, since no more are let in.
   const latest = { ...options, sort: { time: -1 } } as const;
   const found = await attempts.find(counting, latest).toArray();

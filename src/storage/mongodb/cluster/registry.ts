@@ -1,6 +1,7 @@
 import type { Db, Document } from "mongodb";
 import type { ClusterView, ShardRecord, ShardRegistry } from "../../../cluster/registry.ts";
 import { toUsherError } from "../database.ts";
+import { Lives, type SeenInstance, withTimeLeft } from "./lives.ts";
 import { clusterCollections, instancesOf, type ShardDocument, shardsOf } from "./schema.ts";
 
 export interface ShardRegistryOptions {
@@ -15,8 +16,6 @@ const CLAIM_MS = 1_000;
 const CLAIM_ATTEMPTS = 10;
 const MAX_TIME_EXPIRED = 50;
 
-const expired = { $expr: { $lte: ["$expires", "$$NOW"] } };
-
 /**
  * The registry in MongoDB. An instance may die at any point of any step: the next claim takes up
  * what it leaves behind.
@@ -25,9 +24,10 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
   const { id, sessionOf } = options;
   const instances = instancesOf(db);
   const shards = shardsOf(db);
+  const lives = new Lives();
 
   function lifeFor(lifeMs: number): Document {
-    return { expires: { $add: ["$$NOW", lifeMs] } };
+    return { life: lifeMs, expires: { $add: ["$$NOW", lifeMs] } };
   }
 
   /**
@@ -36,7 +36,13 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
    */
   async function bury(owners: readonly string[]): Promise<Set<string>> {
     const others = owners.filter((owner) => owner !== id && owner !== "");
-    if (others.length > 0) await instances.deleteMany({ _id: { $in: others }, ...expired });
+    const found = await instances
+      .aggregate<SeenInstance>([{ $match: { _id: { $in: others } } }, withTimeLeft])
+      .toArray();
+    const dead = found.filter((instance) => !lives.isAlive(instance));
+    // One that has beaten since then is not removed.
+    const silent = dead.map(({ _id, expires }) => ({ _id, expires }));
+    if (silent.length > 0) await instances.deleteMany({ $or: silent });
     const alive = await instances.distinct("_id", { _id: { $in: others } });
     return new Set(owners.filter((owner) => !alive.includes(owner) || owner === id));
   }
@@ -114,7 +120,7 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
         return matchedCount === 1;
       }),
 
-    view: () => guarded(() => viewOf(db)),
+    view: () => guarded(() => viewOf(db, lives)),
 
     claim: (asked) => guarded(() => claim(asked)),
 
@@ -132,20 +138,23 @@ export function createShardRegistry(db: Db, options: ShardRegistryOptions): Shar
 }
 
 /** Shards are read before instances, so that every owner who is alive is in the list. */
-async function viewOf(db: Db): Promise<ClusterView> {
-  const living = [{ $match: { $expr: { $gt: ["$expires", "$$NOW"] } } }];
+async function viewOf(db: Db, lives: Lives): Promise<ClusterView> {
   const found = await shardsOf(db)
     .aggregate<Document>([
       { $match: { epoch: { $gt: 0 } } },
       { $project: { epoch: 1, owner: 1, heir: 1 } },
-      { $unionWith: { coll: clusterCollections.instances, pipeline: living } },
+      { $unionWith: { coll: clusterCollections.instances, pipeline: [withTimeLeft] } },
     ])
     .toArray();
-  const view = { instances: [] as Document[], shards: [] as Document[] };
-  for (const one of found)
-    (typeof one["_id"] === "string" ? view.instances : view.shards).push(one);
+  const view = { instances: [] as SeenInstance[], shards: [] as Document[] };
+  for (const one of found) {
+    if (typeof one["_id"] === "string") view.instances.push(one as SeenInstance);
+    else view.shards.push(one);
+  }
+  lives.forgetOthersThan(view.instances);
+  const living = view.instances.filter((instance) => lives.isAlive(instance));
   return {
-    instances: view.instances.map(({ _id, address }) => ({ id: _id, address })),
+    instances: living.map(({ _id, address }) => ({ id: _id, address })),
     shards: view.shards.map(({ _id, epoch, owner, heir }) => ({ shard: _id, epoch, owner, heir })),
   };
 }

@@ -23,7 +23,10 @@ export interface ShardDocument {
 export interface InstanceDocument {
   readonly _id: string;
   readonly address: string;
+  /** By the database's clock. Every beat sets it anew. */
   readonly expires: Date;
+  /** How long the instance may be silent, in milliseconds. */
+  readonly life: number;
 }
 
 export function shardsOf(db: Db): Collection<ShardDocument> {

@@ -176,6 +176,7 @@ export function leaseDocument(shard: number, lease: LeaseRecord): Document {
     fence: lease.fence,
     attempts: lease.attempts,
     deadline: timeOf(lease.deadline),
+    left: lease.leftMs,
     session: session === "" ? undefined : session,
   };
 }
@@ -188,6 +189,7 @@ export function leaseFrom(document: Document): LeaseRecord {
     fence: document["fence"],
     attempts: document["attempts"],
     deadline: msOrNever(document["deadline"]),
+    leftMs: document["left"] ?? Infinity,
     session: document["session"] ?? "",
   };
 }
@@ -197,6 +199,7 @@ export function sessionDocument(shard: number, session: SessionRecord): Document
     _id: { shard, id: session.id },
     ttl: session.ttlMs,
     expires: timeOf(session.expiresAt),
+    left: session.leftMs,
   };
 }
 
@@ -205,5 +208,6 @@ export function sessionFrom(document: Document): SessionRecord {
     id: document["_id"].id,
     ttlMs: document["ttl"],
     expiresAt: msOrNever(document["expires"]),
+    leftMs: document["left"] ?? Infinity,
   };
 }

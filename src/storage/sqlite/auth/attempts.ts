@@ -8,6 +8,7 @@ import {
   attemptLimits,
   attemptRefusal,
   type CountedTries,
+  countedTimes,
 } from "../../../auth/rules/attempt-limits.ts";
 import { recordEvent } from "./audit.ts";
 import type { AuthStatements } from "./statements.ts";
@@ -51,20 +52,21 @@ function reserveAttempt(sql: AuthStatements, attempt: AttemptReservation): Reser
 function triesOf(
   sql: AuthStatements,
   { by, limit }: AttemptLimit,
-  { now, windowMs }: AttemptReservation,
+  attempt: AttemptReservation,
 ): CountedTries {
-  const since = now - windowMs;
+  const { now } = attempt;
+  const counted = countedTimes(attempt);
   const lock =
     "account" in by
-      ? sql.lockOfAccount.get({ ...by, since, now, limit })
-      : sql.lockOfAddress.get({ ...by, since, now, limit });
-  const counted =
+      ? sql.lockOfAccount.get({ ...by, ...counted, now, limit })
+      : sql.lockOfAddress.get({ ...by, ...counted, now, limit });
+  const tries =
     "account" in by
-      ? sql.countOfAccount.get({ ...by, since })
-      : sql.countOfAddress.get({ ...by, since });
+      ? sql.countOfAccount.get({ ...by, ...counted })
+      : sql.countOfAddress.get({ ...by, ...counted });
   return {
     limit,
-    count: Number(counted?.["count"]),
+    count: Number(tries?.["count"]),
     lockedFrom: lock && Number(lock["time"]),
   };
 }

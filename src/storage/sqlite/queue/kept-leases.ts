@@ -5,12 +5,15 @@ import { timeOrNull, toLease, toSession } from "./rows.ts";
 /** Keeps what is given in place of all that was kept, as part of the transaction under way. */
 export function writeKept(handle: DatabaseSync, { leases, sessions }: KeptLeases): void {
   removeKept(handle);
-  const insertLease = handle.prepare("INSERT INTO kept_leases VALUES (?, ?, ?, ?, ?, ?, ?)");
-  for (const { token, tube, id, fence, attempts, deadline, session } of leases) {
-    insertLease.run(token, tube, id, fence, attempts, timeOrNull(deadline), session);
+  const insertLease = handle.prepare("INSERT INTO kept_leases VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  for (const { token, tube, id, fence, attempts, deadline, session, leftMs } of leases) {
+    const ends = [timeOrNull(deadline), session, timeOrNull(leftMs)];
+    insertLease.run(token, tube, id, fence, attempts, ...ends);
   }
-  const insertSession = handle.prepare("INSERT INTO kept_sessions VALUES (?, ?, ?)");
-  for (const { id, ttlMs, expiresAt } of sessions) insertSession.run(id, ttlMs, expiresAt);
+  const insertSession = handle.prepare("INSERT INTO kept_sessions VALUES (?, ?, ?, ?)");
+  for (const { id, ttlMs, expiresAt, leftMs } of sessions) {
+    insertSession.run(id, ttlMs, expiresAt, timeOrNull(leftMs));
+  }
 }
 
 /** Takes out what was kept, as part of the transaction under way. */

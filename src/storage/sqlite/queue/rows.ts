@@ -146,6 +146,7 @@ export function toLease(row: Row): LeaseRecord {
     fence: Number(row["fence"]),
     attempts: Number(row["attempts"]),
     deadline: timeOf(row["deadline"]),
+    leftMs: timeOf(row["left_ms"]),
     session: String(row["session"]),
   };
 }
@@ -155,6 +156,7 @@ export function toSession(row: Row): SessionRecord {
     id: String(row["id"]),
     ttlMs: Number(row["ttl"]),
     expiresAt: Number(row["expires_at"]),
+    leftMs: timeOf(row["left_ms"]),
   };
 }
 

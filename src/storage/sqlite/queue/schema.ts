@@ -64,3 +64,9 @@ CREATE TABLE kept_sessions (
   expires_at INTEGER NOT NULL
 ) STRICT;
 `;
+
+/** What was left of each at the stop; NULL: it has no end, or that is not known. */
+export const keptTimesSchema = `
+ALTER TABLE kept_leases ADD COLUMN left_ms INTEGER;
+ALTER TABLE kept_sessions ADD COLUMN left_ms INTEGER;
+`;

@@ -15,16 +15,18 @@ export const attemptSql = {
   // The oldest of the last :limit failures; none while there are fewer.
   lockOfAccount: `
     SELECT time FROM password_attempts
-    WHERE account = :account AND time > :since
+    WHERE account = :account AND time > :since AND time <= :until
       AND (pending_until IS NULL OR pending_until <= :now)
     ORDER BY time DESC LIMIT 1 OFFSET :limit - 1`,
   lockOfAddress: `
     SELECT time FROM password_attempts
-    WHERE address = :address AND time > :since
+    WHERE address = :address AND time > :since AND time <= :until
       AND (pending_until IS NULL OR pending_until <= :now)
     ORDER BY time DESC LIMIT 1 OFFSET :limit - 1`,
   countOfAccount: `
-    SELECT count(*) AS count FROM password_attempts WHERE account = :account AND time > :since`,
+    SELECT count(*) AS count FROM password_attempts
+    WHERE account = :account AND time > :since AND time <= :until`,
   countOfAddress: `
-    SELECT count(*) AS count FROM password_attempts WHERE address = :address AND time > :since`,
+    SELECT count(*) AS count FROM password_attempts
+    WHERE address = :address AND time > :since AND time <= :until`,
 } as const;
