@@ -32,28 +32,37 @@ export async function listTubes(
     there: (owner, options) =>
       router.peers.unary(owner, QueueService.method.listTubes, request, options),
   });
+  return pageOf(answers, size, ({ name = "" }) => name);
+}
+
+/** One page of what shards have answered, by the names of the tubes. */
+function pageOf<Tube>(
+  answers: readonly { readonly tubes?: readonly Tube[]; readonly nextPageToken?: string }[],
+  size: number,
+  nameOf: (tube: Tube) => string,
+): { tubes: Tube[]; nextPageToken: string } {
   const tubes = answers.flatMap((answer) => answer.tubes ?? []);
-  tubes.sort((a, b) => ((a.name ?? "") < (b.name ?? "") ? -1 : 1));
+  tubes.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const page = tubes.slice(0, size);
   // A shard that has more tubes has filled the page alone.
   const more = tubes.length > size || answers.some(({ nextPageToken }) => nextPageToken);
-  const last = page.at(-1)?.name;
-  return { tubes: page, nextPageToken: more && last !== undefined ? pageToken(last) : "" };
+  const last = page.at(-1);
+  return { tubes: page, nextPageToken: more && last !== undefined ? pageToken(nameOf(last)) : "" };
 }
 
-/** Figures of the tubes of all shards, by name. */
+/** Figures of the tubes of all shards, by name, a page of them. */
 export async function statistics(
   router: Router,
   request: GetStatisticsRequest,
   context: HandlerContext,
 ): Promise<Statistics> {
+  const size = pageSize("page_size", request.pageSize);
   const answers = await askAll<Statistics>(router, context, {
     here: ({ service }) => service.getStatistics(request, context),
     there: (owner, options) =>
       router.peers.unary(owner, QueueService.method.getStatistics, request, options),
   });
-  const tubes = answers.flatMap((answer) => answer.tubes ?? []);
-  return { tubes: tubes.sort((a, b) => ((a.tube ?? "") < (b.tube ?? "") ? -1 : 1)) };
+  return pageOf(answers, size, ({ tube = "" }) => tube);
 }
 
 interface Ways<Answer> {

@@ -181,9 +181,12 @@ export class QueueEngine {
     return this.#tubes.pause(name, durationMs);
   }
 
-  /** Of one tube, or of all where the name is empty. */
-  statistics(name: string): TubeStatistics[] {
-    return name === "" ? this.#tubes.allStatistics() : [this.#tubes.statistics(name)];
+  statistics(name: string): TubeStatistics {
+    return this.#tubes.statistics(name);
+  }
+
+  listStatistics(after: string, size: number): { statistics: TubeStatistics[]; more: boolean } {
+    return this.#tubes.listStatistics(after, size);
   }
 
   // Tasks

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
+import type { TaskView } from "../../src/queue/rules/task-view.ts";
 import { test } from "../support/on-each-storage.ts";
 import { assertThrows, startEngine } from "./running-engine.ts";
 
@@ -29,6 +30,7 @@ describe("statistics", () => {
       delayed: 0,
       total: 3,
       calls: { put: 1, take: 2, ack: 1, release: 1, bury: 2, kick: 1, touch: 1, delete: 1 },
+      totals: { put: 12, taken: 5, acked: 1, released: 1, buried: 2, kicked: 1, deleted: 1 },
       done: 2,
       expired: 1,
       oldestReadyAgeMs: undefined,
@@ -67,13 +69,10 @@ describe("statistics", () => {
     const q = await startEngine(t);
     for (const name of ["c", "a", "b"]) await q.tube(name, "FIFO");
     assert.deepEqual(
-      q.engine.statistics("").map(({ tube }) => tube),
+      q.engine.listStatistics("", 10).statistics.map(({ tube }) => tube),
       ["a", "b", "c"],
     );
-    assert.deepEqual(
-      q.engine.statistics("b").map(({ tube }) => tube),
-      ["b"],
-    );
+    assert.deepEqual([q.engine.statistics("b").tube], ["b"]);
     assertThrows(() => q.engine.statistics("none"), "TUBE_NOT_FOUND");
   });
 });
@@ -133,4 +132,52 @@ describe("the age of the oldest ready task", () => {
       assert.equal(oldest(), expected(21));
     });
   }
+});
+
+test("tasks are counted by what happened to them, however they came and went", async (t) => {
+  const q = await startEngine(t);
+  await q.tube("t", "FIFO", { maxAttempts: 2 });
+  await q.put("t", ...Array.from({ length: 10 }, () => ({})), { dedupKey: "k" });
+  await q.put("t", { dedupKey: "k" });
+  const delivered: TaskView[] = [];
+  const consumer = q.engine.consume({
+    tubes: ["t"],
+    prefetch: 8,
+    session: "",
+    deliver: (tasks) => delivered.push(...tasks),
+    ended: () => {},
+  });
+  await q.idle();
+  const leases = delivered.map(({ lease }) => lease);
+  consumer.setPrefetch(0);
+  await consumer.settle(leases.slice(0, 5).map((lease) => ({ kind: "ack", lease })));
+  consumer.giveBack(leases.slice(5, 6));
+  await consumer.settle([{ kind: "bury", lease: leases[6] ?? "", reason: "" }]);
+  q.engine.endConsumer(consumer, []);
+  await q.engine.kickTasks("t", 5);
+  await q.engine.deleteTask("t", 11);
+  await q.idle();
+  assert.deepEqual(q.statistics("t").totals, {
+    put: 11,
+    taken: 8,
+    acked: 5,
+    released: 2,
+    buried: 1,
+    kicked: 1,
+    deleted: 1,
+  });
+});
+
+test("statistics of many tubes come in pages, by name", async (t) => {
+  const q = await startEngine(t);
+  const names = Array.from({ length: 25 }, (_, nth) => `t${String(nth).padStart(2, "0")}`);
+  for (const name of names.toReversed()) await q.tube(name, "FIFO");
+  const seen: string[] = [];
+  for (let more = true; more; ) {
+    const page = q.engine.listStatistics(seen.at(-1) ?? "", 10);
+    assert.ok(page.statistics.length <= 10);
+    seen.push(...page.statistics.map(({ tube }) => tube));
+    more = page.more;
+  }
+  assert.deepEqual(seen, names);
 });

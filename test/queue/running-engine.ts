@@ -178,7 +178,7 @@ export class RunningEngine {
   }
 
   statistics(tube: string): TubeStatistics {
-    const [statistics] = this.engine.statistics(tube);
+    const statistics = this.engine.statistics(tube);
     assert.ok(statistics);
     return statistics;
   }

@@ -271,10 +271,15 @@ describe("the calls of the contract work as written", () => {
       ...{ put: "0", take: "0", ack: "0", release: "0" },
       ...{ bury: "0", kick: "0", touch: "0", delete: "0" },
     };
+    const totals = {
+      ...{ put: "0", taken: "0", acked: "0", released: "0" },
+      ...{ buried: "0", kicked: "0", deleted: "0" },
+    };
     const empty = {
       tube: "mail",
       tasks: none,
       calls,
+      totals,
       done: "0",
       expired: "0",
       waitingTakers: "0",
@@ -288,6 +293,7 @@ describe("the calls of the contract work as written", () => {
       ...empty,
       tasks: { ...none, ready: "1", total: "1" },
       calls: { ...calls, put: "1" },
+      totals: { ...totals, put: "1" },
     });
     assert.deepEqual(await call("ReleaseAll", { tube: "mail" }), { count: "0" });
     assert.deepEqual(await call("KickTasks", { tube: "mail", count: 1 }), { count: 0 });

@@ -379,6 +379,23 @@ describe("statistics", () => {
 });
 
 describe("pages", () => {
+  test("of statistics: each tube on exactly one page, by name, over all shards", async (t) => {
+    const q = await start(t);
+    const names = Array.from({ length: 25 }, (_, nth) => `s-${String(nth).padStart(2, "0")}`);
+    for (const name of names.toReversed()) await q.tube(name);
+    const seen: string[] = [];
+    for (let pageToken = ""; ; ) {
+      const page = await q.client.getStatistics({ pageSize: 10, pageToken });
+      seen.push(...page.tubes.map(({ tube }) => tube));
+      if (page.nextPageToken === "") break;
+      assert.equal(page.tubes.length, 10);
+      pageToken = page.nextPageToken;
+    }
+    assert.deepEqual(seen, names);
+    const wrong = q.client.getStatistics({ pageSize: 1_001 });
+    assert.equal(await failure(wrong), "InvalidArgument INVALID_PARAMS");
+  });
+
   test("of tubes: each on exactly one page, by name", async (t) => {
     const q = await start(t);
     const names = Array.from(

@@ -173,7 +173,6 @@ export function tubeMessage(tube: TubeView): MessageInitShape<typeof TubeSchema>
 export function statisticsMessage(
   of: TubeStatistics,
 ): MessageInitShape<typeof TubeStatisticsSchema> {
-  const calls = Object.entries(of.calls).map(([verb, count]) => [verb, BigInt(count)]);
   return {
     tube: of.tube,
     tasks: {
@@ -183,7 +182,8 @@ export function statisticsMessage(
       delayed: BigInt(of.delayed),
       total: BigInt(of.total),
     },
-    calls: Object.fromEntries(calls),
+    calls: inBigInts(of.calls),
+    totals: inBigInts(of.totals),
     done: BigInt(of.done),
     expired: BigInt(of.expired),
     ...(of.oldestReadyAgeMs !== undefined && {
@@ -192,4 +192,9 @@ export function statisticsMessage(
     waitingTakers: BigInt(of.waitingTakers),
     waitingPuts: BigInt(of.waitingPuts),
   };
+}
+
+function inBigInts<Key extends string>(counts: Readonly<Record<Key, number>>): Record<Key, bigint> {
+  const all = Object.entries<number>(counts).map(([name, count]) => [name, BigInt(count)]);
+  return Object.fromEntries(all) as Record<Key, bigint>;
 }

@@ -77,8 +77,18 @@ export function tubeHandlers({ engine }: QueueHandlerOptions): TubeHandlers {
     },
 
     getStatistics(request) {
-      const name = request.tube === "" ? "" : tubeName("tube", request.tube);
-      return { tubes: engine.statistics(name).map(statisticsMessage) };
+      const size = pageSize("page_size", request.pageSize);
+      const after = pageStartName("page_token", request.pageToken);
+      if (request.tube !== "") {
+        const one = engine.statistics(tubeName("tube", request.tube));
+        return { tubes: [statisticsMessage(one)] };
+      }
+      const { statistics, more } = engine.listStatistics(after, size);
+      const last = statistics.at(-1);
+      return {
+        tubes: statistics.map(statisticsMessage),
+        nextPageToken: more && last ? pageToken(last.tube) : "",
+      };
     },
   };
 }

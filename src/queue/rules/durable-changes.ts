@@ -9,7 +9,7 @@ import type { TaskPlaces } from "./task-places.ts";
 import { RETRY_AFTER_FAILURE_MS } from "./task-places.ts";
 import { type TaskView, viewOf } from "./task-view.ts";
 import type { TaskEvent } from "./transitions.ts";
-import type { Tube } from "./tube.ts";
+import type { TaskTotals, Tube } from "./tube.ts";
 import type { Change } from "./watching.ts";
 
 interface Parts {
@@ -64,6 +64,8 @@ export class DurableChanges {
       commit: () => {
         if (change === "EXPIRED") tube.expired++;
         else if (change !== undefined) tube.done++;
+        if (change === "ACKED") tube.totals.acked++;
+        else if (change === "DELETED") tube.totals.deleted++;
         if (change !== undefined) parts.places.announce(tube, slot, change);
         if (lease !== undefined) parts.places.freeGroup(tube, slot);
         parts.places.setState(tube, slot, event, state.DONE);
@@ -91,6 +93,7 @@ export class DurableChanges {
       commit: () => {
         parts.places.setProgress(slot, progress);
         parts.places.setState(tube, slot, event, to);
+        count(tube.totals, change);
         if (lease !== undefined) parts.places.freeGroup(tube, slot);
         if (parts.places.unhold(tube, slot)) parts.places.announce(tube, slot, change);
       },
@@ -187,4 +190,10 @@ export class DurableChanges {
     if (lease !== undefined) this.#parts.places.restoreLease(lease);
     return this.#parts.places.unhold(tube, slot);
   }
+}
+
+function count(totals: TaskTotals, change: Change): void {
+  if (change === "RELEASED") totals.released++;
+  else if (change === "BURIED") totals.buried++;
+  else if (change === "KICKED") totals.kicked++;
 }

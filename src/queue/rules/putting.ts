@@ -240,6 +240,7 @@ export class Putting {
     const delayed = (readyAt[slot] as number) > now;
     parts.places.setState(tube, slot, "put", delayed ? state.DELAYED : state.READY);
     parts.places.place(tube, slot);
+    tube.totals.put++;
     parts.places.announce(tube, slot, "PUT");
   }
 

@@ -151,6 +151,7 @@ export class Taking {
       parts.places.setState(tube, slot, "giveBack", state.READY);
       parts.places.freeGroup(tube, slot);
       parts.places.place(tube, slot);
+      tube.totals.released++;
       parts.places.announce(tube, slot, "RELEASED");
     }
     parts.serving.serveTouched();
@@ -185,6 +186,7 @@ export class Taking {
     };
     table.lease[slot] = lease;
     (table.attempts[slot] as number)++;
+    tube.totals.taken++;
     parts.leases.add(lease);
     session?.leases.add(lease);
     parts.places.setState(tube, slot, "take", state.LEASED);

@@ -9,7 +9,7 @@ import { type DurableChanges, MOST_IN_ONE_COMMIT, type Step } from "./durable-ch
 import type { NumberReservation } from "./number-reservation.ts";
 import type { Serving } from "./serving.ts";
 import type { TaskPlaces } from "./task-places.ts";
-import { type CallCounts, Tube } from "./tube.ts";
+import { type CallCounts, type TaskTotals, Tube } from "./tube.ts";
 import type { TubeDirectory } from "./tube-directory.ts";
 import { features } from "./tube-kinds.ts";
 
@@ -50,6 +50,7 @@ export interface TubeStatistics {
   readonly delayed: number;
   readonly total: number;
   readonly calls: CallCounts;
+  readonly totals: TaskTotals;
   readonly done: number;
   readonly expired: number;
   /** undefined: no task is ready. */
@@ -122,7 +123,7 @@ export class TubeOperations {
 
   /** Up to `size` tubes with names after `after`, by name. */
   list(after: string, size: number): { tubes: TubeView[]; more: boolean } {
-    const names = [...this.#parts.tubes.byName.keys()].filter((name) => name > after).sort();
+    const names = this.#namesAfter(after);
     const tubes = names.slice(0, size).map((name) => this.get(name));
     return { tubes, more: names.length > size };
   }
@@ -214,11 +215,18 @@ export class TubeOperations {
     return this.#statisticsOf(this.#parts.serving.tube(name));
   }
 
-  /** Of every tube, by name. */
-  allStatistics(): TubeStatistics[] {
+  /** Of up to `size` tubes with names after `after`, by name. */
+  listStatistics(after: string, size: number): { statistics: TubeStatistics[]; more: boolean } {
     this.#parts.serving.advance();
-    const names = [...this.#parts.tubes.byName.keys()].sort();
-    return names.map((name) => this.statistics(name));
+    const names = this.#namesAfter(after);
+    return {
+      statistics: names.slice(0, size).map((name) => this.statistics(name)),
+      more: names.length > size,
+    };
+  }
+
+  #namesAfter(after: string): string[] {
+    return [...this.#parts.tubes.byName.keys()].filter((name) => name > after).sort();
   }
 
   #statisticsOf(tube: Tube): TubeStatistics {
@@ -233,6 +241,7 @@ export class TubeOperations {
       delayed,
       total: ready + leased + buried + delayed,
       calls: { ...tube.calls },
+      totals: { ...tube.totals },
       done: tube.done,
       expired: tube.expired,
       oldestReadyAgeMs:

@@ -54,6 +54,17 @@ export interface CallCounts {
   delete: number;
 }
 
+/** Tasks by what happened to them, since start. */
+export interface TaskTotals {
+  put: number;
+  taken: number;
+  acked: number;
+  released: number;
+  buried: number;
+  kicked: number;
+  deleted: number;
+}
+
 /** One tube in memory. */
 export class Tube {
   readonly number: number;
@@ -97,6 +108,15 @@ export class Tube {
     kick: 0,
     touch: 0,
     delete: 0,
+  };
+  readonly totals: TaskTotals = {
+    put: 0,
+    taken: 0,
+    acked: 0,
+    released: 0,
+    buried: 0,
+    kicked: 0,
+    deleted: 0,
   };
   done = 0;
   expired = 0;

@@ -175,11 +175,11 @@ export const QueueService: GenService<{
     output: typeof ResumeTubeResponseSchema;
   },
   /**
-   * Shows counts of tasks, calls and waiters, of one tube or of all. Called by dashboards and
-   * autoscalers. Changes nothing.
+   * Shows counts of tasks, calls and waiters, of one tube or of all, a page of them. Called by
+   * dashboards and autoscalers. Changes nothing.
    *
    * Retry: safe.
-   * Errors: TUBE_NOT_FOUND (a tube is named and is not there).
+   * Errors: TUBE_NOT_FOUND (a tube is named and is not there), INVALID_PARAMS (no token of a page).
    *
    * @generated from rpc usher.queue.v1.QueueService.GetStatistics
    */

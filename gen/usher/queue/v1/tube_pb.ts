@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file usher/queue/v1/tube.proto.
  */
 export const file_usher_queue_v1_tube: GenFile = /*@__PURE__*/
-  fileDesc("Chl1c2hlci9xdWV1ZS92MS90dWJlLnByb3RvEg51c2hlci5xdWV1ZS52MSKWBAoEVHViZRIMCgRuYW1lGAEgASgJEiYKBGtpbmQYAiABKA4yGC51c2hlci5xdWV1ZS52MS5UdWJlS2luZBIRCgl0ZW1wb3JhcnkYAyABKAgSEAoIY2FwYWNpdHkYBCABKAQSHQoQZGVmYXVsdF9wcmlvcml0eRgFIAEoDUgAiAEBEi4KC2RlZmF1bHRfdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2RlZmF1bHRfdHRyGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWRlZmF1bHRfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMbWF4X2F0dGVtcHRzGAkgASgNEjMKDXJldHJ5X2JhY2tvZmYYCiABKAsyHC51c2hlci5xdWV1ZS52MS5SZXRyeUJhY2tvZmYSLwoMZGVkdXBfd2luZG93GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnBhdXNlZBgMIAEoCBIwCgxwYXVzZWRfdW50aWwYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEITChFfZGVmYXVsdF9wcmlvcml0eSJ2CgxSZXRyeUJhY2tvZmYSKgoHaW5pdGlhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNtYXgYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbXVsdGlwbGllchgDIAEoASJOChFDcmVhdGVUdWJlUmVxdWVzdBIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZRIVCg1pZl9ub3RfZXhpc3RzGAIgASgIIjgKEkNyZWF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIeCg5HZXRUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJIjUKD0dldFR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSI5ChBMaXN0VHViZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlEKEUxpc3RUdWJlc1Jlc3BvbnNlEiMKBXR1YmVzGAEgAygLMhQudXNoZXIucXVldWUudjEuVHViZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiaAoRVXBkYXRlVHViZVJlcXVlc3QSIgoEdHViZRgBIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlR1YmUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjgKElVwZGF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIwChFEZWxldGVUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEg0KBWZvcmNlGAIgASgIIhQKEkRlbGV0ZVR1YmVSZXNwb25zZSIjChNUcnVuY2F0ZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiNAoUVHJ1bmNhdGVUdWJlUmVzcG9uc2USEgoFY291bnQYASABKARIAIgBAUIICgZfY291bnQiTQoQUGF1c2VUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjcKEVBhdXNlVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiEKEVJlc3VtZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiOAoSUmVzdW1lVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiQKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EgwKBHR1YmUYASABKAkiRgoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEi0KBXR1YmVzGAEgAygLMh4udXNoZXIucXVldWUudjEuVHViZVN0YXRpc3RpY3MiwwIKDlR1YmVTdGF0aXN0aWNzEgwKBHR1YmUYASABKAkSKQoFdGFza3MYAiABKAsyGi51c2hlci5xdWV1ZS52MS5UYXNrQ291bnRzEikKBWNhbGxzGAMgASgLMhoudXNoZXIucXVldWUudjEuQ2FsbENvdW50cxIRCgRkb25lGAQgASgESACIAQESFAoHZXhwaXJlZBgFIAEoBEgBiAEBEjMKEG9sZGVzdF9yZWFkeV9hZ2UYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SGwoOd2FpdGluZ190YWtlcnMYByABKARIAogBARIZCgx3YWl0aW5nX3B1dHMYCCABKARIA4gBAUIHCgVfZG9uZUIKCghfZXhwaXJlZEIRCg9fd2FpdGluZ190YWtlcnNCDwoNX3dhaXRpbmdfcHV0cyKqAQoKVGFza0NvdW50cxISCgVyZWFkeRgBIAEoBEgAiAEBEhMKBmxlYXNlZBgCIAEoBEgBiAEBEhMKBmJ1cmllZBgDIAEoBEgCiAEBEhQKB2RlbGF5ZWQYBCABKARIA4gBARISCgV0b3RhbBgFIAEoBEgEiAEBQggKBl9yZWFkeUIJCgdfbGVhc2VkQgkKB19idXJpZWRCCgoIX2RlbGF5ZWRCCAoGX3RvdGFsIvQBCgpDYWxsQ291bnRzEhAKA3B1dBgBIAEoBEgAiAEBEhEKBHRha2UYAiABKARIAYgBARIQCgNhY2sYAyABKARIAogBARIUCgdyZWxlYXNlGAQgASgESAOIAQESEQoEYnVyeRgFIAEoBEgEiAEBEhEKBGtpY2sYBiABKARIBYgBARISCgV0b3VjaBgHIAEoBEgGiAEBEhMKBmRlbGV0ZRgIIAEoBEgHiAEBQgYKBF9wdXRCBwoFX3Rha2VCBgoEX2Fja0IKCghfcmVsZWFzZUIHCgVfYnVyeUIHCgVfa2lja0IICgZfdG91Y2hCCQoHX2RlbGV0ZSqXAQoIVHViZUtpbmQSGQoVVFVCRV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOVFVCRV9LSU5EX0ZJRk8QARIVChFUVUJFX0tJTkRfRklGT1RUTBACEhgKFFRVQkVfS0lORF9MSU1GSUZPVFRMEAMSEwoPVFVCRV9LSU5EX1VUVUJFEAQSFgoSVFVCRV9LSU5EX1VUVUJFVFRMEAViBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Chl1c2hlci9xdWV1ZS92MS90dWJlLnByb3RvEg51c2hlci5xdWV1ZS52MSKWBAoEVHViZRIMCgRuYW1lGAEgASgJEiYKBGtpbmQYAiABKA4yGC51c2hlci5xdWV1ZS52MS5UdWJlS2luZBIRCgl0ZW1wb3JhcnkYAyABKAgSEAoIY2FwYWNpdHkYBCABKAQSHQoQZGVmYXVsdF9wcmlvcml0eRgFIAEoDUgAiAEBEi4KC2RlZmF1bHRfdHRsGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KC2RlZmF1bHRfdHRyGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDWRlZmF1bHRfZGVsYXkYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SFAoMbWF4X2F0dGVtcHRzGAkgASgNEjMKDXJldHJ5X2JhY2tvZmYYCiABKAsyHC51c2hlci5xdWV1ZS52MS5SZXRyeUJhY2tvZmYSLwoMZGVkdXBfd2luZG93GAsgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg4KBnBhdXNlZBgMIAEoCBIwCgxwYXVzZWRfdW50aWwYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2NyZWF0ZV90aW1lGA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEITChFfZGVmYXVsdF9wcmlvcml0eSJ2CgxSZXRyeUJhY2tvZmYSKgoHaW5pdGlhbBgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhImCgNtYXgYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEgoKbXVsdGlwbGllchgDIAEoASJOChFDcmVhdGVUdWJlUmVxdWVzdBIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZRIVCg1pZl9ub3RfZXhpc3RzGAIgASgIIjgKEkNyZWF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIeCg5HZXRUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJIjUKD0dldFR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSI5ChBMaXN0VHViZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlEKEUxpc3RUdWJlc1Jlc3BvbnNlEiMKBXR1YmVzGAEgAygLMhQudXNoZXIucXVldWUudjEuVHViZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiaAoRVXBkYXRlVHViZVJlcXVlc3QSIgoEdHViZRgBIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlR1YmUSLwoLdXBkYXRlX21hc2sYAiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrIjgKElVwZGF0ZVR1YmVSZXNwb25zZRIiCgR0dWJlGAEgASgLMhQudXNoZXIucXVldWUudjEuVHViZSIwChFEZWxldGVUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEg0KBWZvcmNlGAIgASgIIhQKEkRlbGV0ZVR1YmVSZXNwb25zZSIjChNUcnVuY2F0ZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiNAoUVHJ1bmNhdGVUdWJlUmVzcG9uc2USEgoFY291bnQYASABKARIAIgBAUIICgZfY291bnQiTQoQUGF1c2VUdWJlUmVxdWVzdBIMCgR0dWJlGAEgASgJEisKCGR1cmF0aW9uGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjcKEVBhdXNlVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIiEKEVJlc3VtZVR1YmVSZXF1ZXN0EgwKBHR1YmUYASABKAkiOAoSUmVzdW1lVHViZVJlc3BvbnNlEiIKBHR1YmUYASABKAsyFC51c2hlci5xdWV1ZS52MS5UdWJlIksKFEdldFN0YXRpc3RpY3NSZXF1ZXN0EgwKBHR1YmUYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiXwoVR2V0U3RhdGlzdGljc1Jlc3BvbnNlEi0KBXR1YmVzGAEgAygLMh4udXNoZXIucXVldWUudjEuVHViZVN0YXRpc3RpY3MSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIu8CCg5UdWJlU3RhdGlzdGljcxIMCgR0dWJlGAEgASgJEikKBXRhc2tzGAIgASgLMhoudXNoZXIucXVldWUudjEuVGFza0NvdW50cxIpCgVjYWxscxgDIAEoCzIaLnVzaGVyLnF1ZXVlLnYxLkNhbGxDb3VudHMSEQoEZG9uZRgEIAEoBEgAiAEBEhQKB2V4cGlyZWQYBSABKARIAYgBARIzChBvbGRlc3RfcmVhZHlfYWdlGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhsKDndhaXRpbmdfdGFrZXJzGAcgASgESAKIAQESGQoMd2FpdGluZ19wdXRzGAggASgESAOIAQESKgoGdG90YWxzGAkgASgLMhoudXNoZXIucXVldWUudjEuVGFza1RvdGFsc0IHCgVfZG9uZUIKCghfZXhwaXJlZEIRCg9fd2FpdGluZ190YWtlcnNCDwoNX3dhaXRpbmdfcHV0cyLoAQoKVGFza1RvdGFscxIQCgNwdXQYASABKARIAIgBARISCgV0YWtlbhgCIAEoBEgBiAEBEhIKBWFja2VkGAMgASgESAKIAQESFQoIcmVsZWFzZWQYBCABKARIA4gBARITCgZidXJpZWQYBSABKARIBIgBARITCgZraWNrZWQYBiABKARIBYgBARIUCgdkZWxldGVkGAcgASgESAaIAQFCBgoEX3B1dEIICgZfdGFrZW5CCAoGX2Fja2VkQgsKCV9yZWxlYXNlZEIJCgdfYnVyaWVkQgkKB19raWNrZWRCCgoIX2RlbGV0ZWQiqgEKClRhc2tDb3VudHMSEgoFcmVhZHkYASABKARIAIgBARITCgZsZWFzZWQYAiABKARIAYgBARITCgZidXJpZWQYAyABKARIAogBARIUCgdkZWxheWVkGAQgASgESAOIAQESEgoFdG90YWwYBSABKARIBIgBAUIICgZfcmVhZHlCCQoHX2xlYXNlZEIJCgdfYnVyaWVkQgoKCF9kZWxheWVkQggKBl90b3RhbCL0AQoKQ2FsbENvdW50cxIQCgNwdXQYASABKARIAIgBARIRCgR0YWtlGAIgASgESAGIAQESEAoDYWNrGAMgASgESAKIAQESFAoHcmVsZWFzZRgEIAEoBEgDiAEBEhEKBGJ1cnkYBSABKARIBIgBARIRCgRraWNrGAYgASgESAWIAQESEgoFdG91Y2gYByABKARIBogBARITCgZkZWxldGUYCCABKARIB4gBAUIGCgRfcHV0QgcKBV90YWtlQgYKBF9hY2tCCgoIX3JlbGVhc2VCBwoFX2J1cnlCBwoFX2tpY2tCCAoGX3RvdWNoQgkKB19kZWxldGUqlwEKCFR1YmVLaW5kEhkKFVRVQkVfS0lORF9VTlNQRUNJRklFRBAAEhIKDlRVQkVfS0lORF9GSUZPEAESFQoRVFVCRV9LSU5EX0ZJRk9UVEwQAhIYChRUVUJFX0tJTkRfTElNRklGT1RUTBADEhMKD1RVQkVfS0lORF9VVFVCRRAEEhYKElRVQkVfS0lORF9VVFVCRVRUTBAFYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A tube: a named queue and its settings.
@@ -558,11 +558,25 @@ export const ResumeTubeResponseSchema: GenMessage<ResumeTubeResponse> = /*@__PUR
  */
 export type GetStatisticsRequest = Message<"usher.queue.v1.GetStatisticsRequest"> & {
   /**
-   * The tube's name. Empty: all tubes.
+   * The tube's name. Empty: all tubes, a page of them.
    *
    * @generated from field: string tube = 1;
    */
   tube: string;
+
+  /**
+   * The most tubes to answer, up to 1,000. 0, or not set: 100.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
 };
 
 /**
@@ -584,6 +598,13 @@ export type GetStatisticsResponse = Message<"usher.queue.v1.GetStatisticsRespons
    * @generated from field: repeated usher.queue.v1.TubeStatistics tubes = 1;
    */
   tubes: TubeStatistics[];
+
+  /**
+   * What to ask for the next page with. Empty: this is the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**
@@ -656,6 +677,13 @@ export type TubeStatistics = Message<"usher.queue.v1.TubeStatistics"> & {
    * @generated from field: optional uint64 waiting_puts = 8;
    */
   waitingPuts?: bigint | undefined;
+
+  /**
+   * What happened to tasks, since start, however many were in one call or came by a stream.
+   *
+   * @generated from field: usher.queue.v1.TaskTotals totals = 9;
+   */
+  totals?: TaskTotals | undefined;
 };
 
 /**
@@ -664,6 +692,69 @@ export type TubeStatistics = Message<"usher.queue.v1.TubeStatistics"> & {
  */
 export const TubeStatisticsSchema: GenMessage<TubeStatistics> = /*@__PURE__*/
   messageDesc(file_usher_queue_v1_tube, 20);
+
+/**
+ * Tasks by what happened to them. A task counts each time.
+ *
+ * @generated from message usher.queue.v1.TaskTotals
+ */
+export type TaskTotals = Message<"usher.queue.v1.TaskTotals"> & {
+  /**
+   * Tasks that were put, duplicates aside.
+   *
+   * @generated from field: optional uint64 put = 1;
+   */
+  put?: bigint | undefined;
+
+  /**
+   * Tasks that were given to a worker, those that came back as if never taken too.
+   *
+   * @generated from field: optional uint64 taken = 2;
+   */
+  taken?: bigint | undefined;
+
+  /**
+   * Tasks that were acked.
+   *
+   * @generated from field: optional uint64 acked = 3;
+   */
+  acked?: bigint | undefined;
+
+  /**
+   * Tasks that went back after a lease: released, given back, or because the lease ended.
+   *
+   * @generated from field: optional uint64 released = 4;
+   */
+  released?: bigint | undefined;
+
+  /**
+   * Tasks that were buried.
+   *
+   * @generated from field: optional uint64 buried = 5;
+   */
+  buried?: bigint | undefined;
+
+  /**
+   * Tasks that were kicked.
+   *
+   * @generated from field: optional uint64 kicked = 6;
+   */
+  kicked?: bigint | undefined;
+
+  /**
+   * Tasks that were deleted, one by one.
+   *
+   * @generated from field: optional uint64 deleted = 7;
+   */
+  deleted?: bigint | undefined;
+};
+
+/**
+ * Describes the message usher.queue.v1.TaskTotals.
+ * Use `create(TaskTotalsSchema)` to create a new message.
+ */
+export const TaskTotalsSchema: GenMessage<TaskTotals> = /*@__PURE__*/
+  messageDesc(file_usher_queue_v1_tube, 21);
 
 /**
  * Live tasks by state.
@@ -712,7 +803,7 @@ export type TaskCounts = Message<"usher.queue.v1.TaskCounts"> & {
  * Use `create(TaskCountsSchema)` to create a new message.
  */
 export const TaskCountsSchema: GenMessage<TaskCounts> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_tube, 21);
+  messageDesc(file_usher_queue_v1_tube, 22);
 
 /**
  * Calls by what they do. A batch, on a stream too, counts as one call however many tasks it has.
@@ -782,7 +873,7 @@ export type CallCounts = Message<"usher.queue.v1.CallCounts"> & {
  * Use `create(CallCountsSchema)` to create a new message.
  */
 export const CallCountsSchema: GenMessage<CallCounts> = /*@__PURE__*/
-  messageDesc(file_usher_queue_v1_tube, 22);
+  messageDesc(file_usher_queue_v1_tube, 23);
 
 /**
  * What a tube's tasks may ask for, and the order in which they are taken. FIFOTTL, LIMFIFOTTL and
