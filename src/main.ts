@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
 import { runDemo } from "./app/demo/demo.ts";
 import { MailTubeError } from "./app/mail-queue.ts";
+import { queueLimits } from "./app/queue-limits.ts";
 import { type RunningUsher, startUsher } from "./app/usher.ts";
 import { systemClock } from "./base/clock.ts";
 import { UsherError } from "./base/errors.ts";
@@ -225,7 +226,11 @@ function announce(usher: RunningUsher, config: Config, log: Log): void {
   const { grpcAddress, httpAddress, dataFolder } = usher;
   const { version } = packageJson;
   const data = dataFolder && { data: dataFolder.path, isNewData: dataFolder.isNew };
-  log.info({ grpc: grpcAddress, http: httpAddress, version, ...data }, "listening");
+  const { temporaryBytes: maxTemporarySize } = queueLimits(config);
+  log.info(
+    { grpc: grpcAddress, http: httpAddress, version, ...data, maxTemporarySize },
+    "listening",
+  );
   const open = [config.grpcListen, config.httpListen].filter(({ host }) => !isLoopback(host));
   if (open.length > 0) {
     log.warn({ listen: open }, "other machines can call, unencrypted and without being asked who");

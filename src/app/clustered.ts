@@ -14,6 +14,7 @@ import { createShardStores } from "../storage/mongodb/queue/store.ts";
 import { LARGEST_TASK } from "../storage/mongodb/queue/writes.ts";
 import { StorageOpenError } from "../storage/open-error.ts";
 import type { Backend, BackendParts } from "./backend.ts";
+import { queueLimits } from "./queue-limits.ts";
 
 type Url = Extract<StorageAddress, { kind: "mongodb" }>;
 
@@ -23,7 +24,8 @@ export async function openClustered(
   config: Config,
   { log, clock }: BackendParts,
 ): Promise<Backend> {
-  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
+  const limits = queueLimits(config);
+  const { maxTaskBytes } = limits;
   if (maxTaskBytes > LARGEST_TASK) {
     throw new StorageOpenError(
       `queue.max_task_size is ${maxTaskBytes} bytes, and MongoDB takes no task of more than ${LARGEST_TASK}`,
@@ -43,7 +45,7 @@ export async function openClustered(
     lifeMs: config.cluster.life,
     clock,
     log,
-    limits: { maxTaskBytes, cacheBytes },
+    limits,
   });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {

@@ -8,6 +8,7 @@ import { openDatabase } from "../storage/sqlite/database.ts";
 import { createQueueStore } from "../storage/sqlite/queue/store.ts";
 import { startUpkeep } from "../storage/sqlite/upkeep.ts";
 import type { Backend, BackendParts } from "./backend.ts";
+import { queueLimits } from "./queue-limits.ts";
 
 type Folder = Extract<StorageAddress, { kind: "sqlite" }>;
 
@@ -21,8 +22,7 @@ export async function openEmbedded(
   const database = openDatabase(folder);
   opening.defer(() => database.close());
   const keys = openSealingKeys(folder);
-  const { maxTaskSize: maxTaskBytes, cacheSize: cacheBytes } = config.queue;
-  const limits = { maxTaskBytes, cacheBytes };
+  const limits = queueLimits(config);
   const store = createQueueStore(database);
   const engine = await QueueEngine.open({ store, clock, limits, log }).catch((error: unknown) => {
     throw database.startError(error);
@@ -36,7 +36,7 @@ export async function openEmbedded(
     dataFolder: database.folder,
     repository: createAuthRepository(database),
     keys,
-    queue: createQueueService({ engine, maxTaskBytes }),
+    queue: createQueueService({ engine, maxTaskBytes: limits.maxTaskBytes }),
     tubes: engine,
     probe: () => database.ping(),
     async start() {},

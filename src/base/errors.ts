@@ -9,6 +9,7 @@ export const reasons = {
   PAYLOAD_TOO_LARGE: "The task or the request is larger than the configured limit.",
   SHUTTING_DOWN: "The server is stopping; ask another one, or again in a moment.",
   STORAGE_UNAVAILABLE: "The database did not take the change; nothing was promised.",
+  MEMORY_FULL: "The tasks of temporary tubes take as much memory as they may.",
   STORAGE_FULL: "The disk is full: nothing more is kept until there is room again.",
   SHARD_UNAVAILABLE: "The tube is moving from one instance to another; try again in a moment.",
   NOT_OWNER: "Nothing was done: another instance has the tube.",

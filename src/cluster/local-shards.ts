@@ -8,7 +8,7 @@ import { createQueueService } from "../queue/handlers/service.ts";
 import type { QueueStore } from "../queue/repository.ts";
 import type { QueueLimits } from "../queue/rules/limits.ts";
 import type { SessionHomes } from "../queue/rules/shard.ts";
-import { CacheBudget } from "../queue/structures/payload-cache.ts";
+import { type PayloadBudgets, payloadBudgets } from "../queue/structures/payload-cache.ts";
 import { prefixOf } from "./shards.ts";
 
 /** One shard that this instance owns: its engine, and QueueService over that alone. */
@@ -35,7 +35,7 @@ export interface LocalShardsParts {
 /** The shards of this instance. */
 export class LocalShards {
   readonly #parts: LocalShardsParts;
-  readonly #cache: CacheBudget;
+  readonly #memory: PayloadBudgets;
   readonly #open = new Map<number, LocalShard>();
   /**
    * Shards that are being opened or handed over. The registry gives them to this instance, but
@@ -51,7 +51,7 @@ export class LocalShards {
 
   constructor(parts: LocalShardsParts) {
     this.#parts = parts;
-    this.#cache = new CacheBudget(parts.limits.cacheBytes);
+    this.#memory = payloadBudgets(parts.limits);
   }
 
   get size(): number {
@@ -88,7 +88,7 @@ export class LocalShards {
         log,
         shard: {
           prefix: prefixOf(shard),
-          cache: this.#cache,
+          memory: this.#memory,
           sessions: {
             ask: (id, inUse) => this.sessions.ask(id, inUse),
             ended: (id) => this.sessions.ended(id),

@@ -9,6 +9,7 @@ import {
   type ListenAddress,
   line,
   listenAddress,
+  optionalSize,
   peerAddress,
   secretKeys,
   size,
@@ -59,6 +60,10 @@ export const settings = z
       cacheSize: size(
         "256MiB",
         "How much memory may keep payloads, so that a take need not read them from the database.",
+        { min: "0", max: "1024GiB" },
+      ),
+      maxTemporarySize: optionalSize(
+        "How much memory the tasks of temporary tubes may take together; past it a put is refused with MEMORY_FULL. Without it: a quarter of the memory of the machine or container, shown at the start.",
         { min: "0", max: "1024GiB" },
       ),
     }),

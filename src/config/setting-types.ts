@@ -73,6 +73,18 @@ export function size(fallback: string, about: string, limits: { min: string; max
   });
 }
 
+/** A number of bytes that is worked out at the start where it is not set. */
+export function optionalSize(about: string, limits: { min: string; max: string }) {
+  const { min, max } = { min: readSize(limits.min) ?? 0, max: readSize(limits.max) ?? Infinity };
+  const allowed = `bytes, or a number with KiB, MiB or GiB, from ${limits.min} to ${limits.max}`;
+  return form(allowed, (text) => {
+    const value = readSize(text);
+    return value !== undefined && value >= min && value <= max ? value : undefined;
+  })
+    .optional()
+    .register(settingInfo, { about, allowed, secret: false });
+}
+
 /** true or false. */
 export function flag(fallback: boolean, about: string) {
   const info = { about, allowed: "true or false", fallback: String(fallback), secret: false };

@@ -14,6 +14,7 @@ export const codes: Readonly<Record<Reason, Code>> = {
   SHUTTING_DOWN: Code.Unavailable,
   STORAGE_UNAVAILABLE: Code.Unavailable,
   STORAGE_FULL: Code.ResourceExhausted,
+  MEMORY_FULL: Code.ResourceExhausted,
   SHARD_UNAVAILABLE: Code.Unavailable,
   NOT_OWNER: Code.Unavailable,
   TUBE_NOT_FOUND: Code.NotFound,

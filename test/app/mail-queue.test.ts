@@ -55,7 +55,7 @@ async function open(
   const { clock = new StepClock(), returnCodes = true, between = (queue) => queue } = given;
   const log = given.log ?? silentLog;
   const db = openDatabase(folder);
-  const limits = { maxTaskBytes: 1024 ** 2, cacheBytes: 1024 ** 2 };
+  const limits = { maxTaskBytes: 1024 ** 2, cacheBytes: 1024 ** 2, temporaryBytes: 1024 ** 2 };
   const store = createQueueStore(db);
   const engine = await QueueEngine.open({ store, clock, limits, log });
   const parsed = parseConfig({ env: {}, readSecretFile: () => "" });

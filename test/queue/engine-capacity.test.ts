@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe } from "node:test";
 import { test } from "../support/on-each-storage.ts";
-import { assertReason, idsOf, type RunningEngine, startEngine } from "./running-engine.ts";
+import { assertReason, idsOf, type RunningEngine, startEngine, text } from "./running-engine.ts";
 
 const SECOND = 1_000;
 
@@ -153,5 +153,43 @@ describe("a tube with a capacity", () => {
     const batch = await q.putAll("t", [{ dedupKey: "new" }, { dedupKey: "new" }]);
     assert.deepEqual(batch, { ids: [2, 2], duplicates: [1] });
     assert.deepEqual(idsOf(await q.take("t")), [2]);
+  });
+});
+
+describe("tasks of temporary tubes", () => {
+  test("take no more memory than they may, and acks make room again", async (t) => {
+    const q = await startEngine(t, { limits: { temporaryBytes: 10_000 } });
+    const made = { kind: "FIFO", temporary: true, settings: {} } as const;
+    for (const name of ["a", "b"]) await q.engine.createTube({ name, ...made }, false);
+    await q.tube("kept", "FIFO");
+    const thousand = text("x".repeat(1_000));
+    await q.put("a", ...Array.from({ length: 4 }, () => thousand));
+    // All tubes together, and all or none of a batch.
+    await assertReason(q.put("b", ...Array.from({ length: 4 }, () => thousand)), "MEMORY_FULL");
+    await q.put("b", thousand, thousand, thousand);
+    await assertReason(q.put("a", thousand), "MEMORY_FULL");
+    assert.deepEqual(q.counts("a"), { ready: 4 });
+    await q.put("kept", thousand);
+    await q.ack(await q.takeOne("a"));
+    await q.put("b", thousand);
+    await q.engine.deleteTube("b", true);
+    await q.put("a", thousand, thousand, thousand, thousand);
+  });
+
+  test("count beside their payloads, so that empty ones are bounded too", async (t) => {
+    const q = await startEngine(t, { limits: { temporaryBytes: 10_000 } });
+    const made = { kind: "FIFO", temporary: true, settings: {} } as const;
+    await q.engine.createTube({ name: "t", ...made }, false);
+    let kept = 0;
+    await assertReason(
+      (async () => {
+        for (; ; kept++) await q.put("t", {});
+      })(),
+      "MEMORY_FULL",
+    );
+    assert.ok(kept > 10 && kept < 100);
+    await q.restart();
+    // Temporary tasks are gone with the process, and so is what they took.
+    await q.put("t", ...Array.from({ length: kept }, () => ({})));
   });
 });

@@ -51,7 +51,12 @@ export class RunningEngine {
     const store = new UnreliableStore(await this.#home.open());
     store.slowness = this.#options.slowness ?? 0;
     const clock = new LifeClock(this.clock);
-    const limits = { maxTaskBytes: 2 ** 20, cacheBytes: 2 ** 24, ...this.#options.limits };
+    const limits = {
+      maxTaskBytes: 2 ** 20,
+      cacheBytes: 2 ** 24,
+      temporaryBytes: 2 ** 24,
+      ...this.#options.limits,
+    };
     const { random } = this.#options;
     const engine = await QueueEngine.open({
       store,

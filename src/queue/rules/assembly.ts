@@ -3,7 +3,7 @@ import type { Log } from "../../logging/log.ts";
 import type { QueueStore } from "../repository.ts";
 import { Deadlines, MOST_AT_ONCE } from "../structures/deadlines.ts";
 import { Leases } from "../structures/leases.ts";
-import { CacheBudget, PayloadCache } from "../structures/payload-cache.ts";
+import { PayloadCache, payloadBudgets } from "../structures/payload-cache.ts";
 import { TaskTable } from "../structures/task-table.ts";
 import { Committer } from "./committer.ts";
 import { Dedup } from "./dedup.ts";
@@ -46,7 +46,7 @@ export function assemble(surroundings: Surroundings, taskDue: (slot: number) => 
   });
   const serving = new Serving(tubes, deadlines);
   const numbers = new NumberReservation(committer);
-  const payloads = new PayloadCache(table, shard?.cache ?? new CacheBudget(limits.cacheBytes));
+  const payloads = new PayloadCache(table, shard?.memory ?? payloadBudgets(limits));
   const dedup = new Dedup(clock, committer, deadlines);
   const places = new TaskPlaces({
     table,

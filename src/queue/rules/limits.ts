@@ -4,6 +4,8 @@ export interface QueueLimits {
   readonly maxTaskBytes: number;
   /** Payloads in memory, in bytes. The others are read back when they are taken. */
   readonly cacheBytes: number;
+  /** What tasks of temporary tubes may take in memory. */
+  readonly temporaryBytes: number;
 }
 
 /** How long a lease lasts that has neither a ttr nor a session. */

@@ -58,8 +58,8 @@ export class Putting {
 
   /**
    * Puts tasks, all or none, durable when the promise resolves. Rejects with TUBE_NOT_FOUND,
-   * INVALID_PARAMS for what the tube's kind lacks, STORAGE_FULL, TUBE_FULL when there was no room in
-   * time.
+   * INVALID_PARAMS for what the tube's kind lacks, STORAGE_FULL, MEMORY_FULL for a temporary tube,
+   * TUBE_FULL when there was no room in time.
    */
   put(tubeName: string, tasks: readonly NewTask[], options: PutOptions): Promise<PutOutcome> {
     const tube = this.#parts.serving.tube(tubeName);
@@ -135,6 +135,9 @@ export class Putting {
   }
 
   #admitNow(tube: Tube, tasks: readonly NewTask[]): Promise<PutOutcome> {
+    if (tube.temporary && !this.#parts.payloads.hasTemporaryRoomFor(tasks)) {
+      return Promise.reject(new UsherError("MEMORY_FULL"));
+    }
     const parts = this.#parts;
     const now = parts.clock.monotonic();
     const slots: number[] = [];

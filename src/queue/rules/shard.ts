@@ -1,4 +1,4 @@
-import type { CacheBudget } from "../structures/payload-cache.ts";
+import type { PayloadBudgets } from "../structures/payload-cache.ts";
 
 /**
  * What an engine needs from outside when it has one shard of the tubes, and other engines the rest.
@@ -7,7 +7,7 @@ export interface ShardPart {
   /** Begins every lease token and every session id, so that they tell the shard. */
   readonly prefix: string;
   /** Shared by all the engines of this process. */
-  readonly cache: CacheBudget;
+  readonly memory: PayloadBudgets;
   readonly sessions: SessionHomes;
   /** False while another instance may have taken the shard over without this one knowing. */
   mayLease(): boolean;

@@ -45,7 +45,7 @@ export const file_usher_queue_v1_queue: GenFile = /*@__PURE__*/
  *   NOT_FOUND: TUBE_NOT_FOUND, TASK_NOT_FOUND, SESSION_NOT_FOUND
  *   ALREADY_EXISTS: TUBE_ALREADY_EXISTS
  *   FAILED_PRECONDITION: TUBE_IN_USE, TASK_NOT_BURIABLE, LEASE_LOST
- *   RESOURCE_EXHAUSTED: TUBE_FULL
+ *   RESOURCE_EXHAUSTED: TUBE_FULL, STORAGE_FULL, MEMORY_FULL
  *   UNAVAILABLE: SHUTTING_DOWN, STORAGE_UNAVAILABLE, SHARD_UNAVAILABLE (several instances: the tube
  *     moves from one to another)
  * After UNAVAILABLE, a deadline or a broken connection a call may have been carried out all the
