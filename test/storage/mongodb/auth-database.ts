@@ -17,7 +17,7 @@ export async function openInstances(t: TestContext, count: number): Promise<Auth
       await ensureAuthCollections(database.db);
       const id = randomUUID();
       const expires = new Date(Date.now() + 3_600_000);
-      await instancesOf(database.db).insertOne({ _id: id, address: "", expires, life: 0 });
+      await instancesOf(database.db).insertOne({ _id: id, address: "", expires, life: 3_600_000 });
       return createAuthRepository(database, id);
     }),
   );
