@@ -24,7 +24,11 @@ export async function openEmbedded(
   const keys = openSealingKeys(folder);
   const limits = queueLimits(config);
   const store = createQueueStore(database);
-  const engine = await QueueEngine.open({ store, clock, limits, log }).catch((error: unknown) => {
+  const recover = async () => ({
+    repository: createAuthRepository(database),
+    engine: await QueueEngine.open({ store, clock, limits, log }),
+  });
+  const { repository, engine } = await recover().catch((error: unknown) => {
     throw database.startError(error);
   });
   opening.defer(() => engine.close());
@@ -34,7 +38,7 @@ export async function openEmbedded(
   const open = opening.move();
   return {
     dataFolder: database.folder,
-    repository: createAuthRepository(database),
+    repository,
     keys,
     queue: createQueueService({ engine, maxTaskBytes: limits.maxTaskBytes }),
     tubes: engine,

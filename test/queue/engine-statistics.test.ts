@@ -30,7 +30,7 @@ describe("statistics", () => {
       delayed: 0,
       total: 3,
       calls: { put: 1, take: 2, ack: 1, release: 1, bury: 2, kick: 1, touch: 1, delete: 1 },
-      totals: { put: 12, taken: 5, acked: 1, released: 1, buried: 2, kicked: 1, deleted: 1 },
+      totals: { put: 6, taken: 5, acked: 1, released: 1, buried: 2, kicked: 1, deleted: 1 },
       done: 2,
       expired: 1,
       oldestReadyAgeMs: undefined,

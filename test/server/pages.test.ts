@@ -45,6 +45,21 @@ test("/readyz is 503 while the database does not answer, and from the drain on",
   await server.close(0);
 });
 
+test("a storage that takes no changes, or not those that need room, is named", async () => {
+  let trouble: "full" | "read_only" = "full";
+  const server = await startTestServer({}, { probe: () => trouble });
+  const ready = async (): Promise<[number, object]> => {
+    const { status, body } = await get(server.httpAddress, "/readyz");
+    return [status, JSON.parse(body)];
+  };
+  const warning = "the disk is full: puts are refused";
+  assert.deepEqual(await ready(), [200, { status: "ready", warning }]);
+  trouble = "read_only";
+  const reason = "the data folder is on a read-only file system";
+  assert.deepEqual(await ready(), [503, { status: "not ready", reason }]);
+  await server.close(0);
+});
+
 test("a database that hangs is one that does not answer", async () => {
   const server = await startTestServer({}, { probe: () => new Promise(() => {}) });
   assert.equal((await get(server.httpAddress, "/readyz")).status, 503);

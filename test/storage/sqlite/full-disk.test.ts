@@ -5,6 +5,15 @@ import { test } from "node:test";
 import { Health, HealthCheckResponse_ServingStatus } from "../../../gen/health/v1/health_pb.ts";
 import { QueueService } from "../../../gen/usher/queue/v1/queue_pb.ts";
 import { UsherError } from "../../../src/base/errors.ts";
+import { createAuthRepository } from "../../../src/storage/sqlite/auth/repository.ts";
+import {
+  hashOf,
+  makeActive,
+  NOW,
+  registration,
+  savedState,
+  signInByPassword,
+} from "../../conformance/auth/fixtures.ts";
 import { text } from "../../queue/running-engine.ts";
 import { freeListens, startProcess } from "../../support/process.ts";
 import { failure, Queue, until } from "../../support/queue.ts";
@@ -48,6 +57,20 @@ test("while the disk is full puts are refused before they are tried, and all els
   assert.equal(reserved(), whole);
   await running.put("q", text("again"));
   assert.deepEqual(said, []);
+});
+
+test("while the disk is full accounts are not added, and sign-ins and endings go on", async (t) => {
+  const { database } = await keptUpEngine(t);
+  const repository = createAuthRepository(database);
+  await makeActive(repository, "ann@example.com", { userId: "ann" });
+  database.reserve.give(0);
+  const isFull = (error: unknown) => error instanceof UsherError && error.reason === "STORAGE_FULL";
+  await assert.rejects(repository.registerUser(registration("bob@example.com")), isFull);
+  await assert.rejects(repository.importUsers({ users: [], now: NOW }), isFull);
+  await assert.rejects(repository.saveState(savedState("state"), NOW), isFull);
+  await signInByPassword(repository, "ann", "token");
+  assert.equal(await repository.endSession({ tokenHash: hashOf("token"), now: NOW }), true);
+  assert.equal(await repository.deleteUser({ userId: "ann", now: NOW }), true);
 });
 
 test("a full disk is told when it is seen, and when it has room again", async (t) => {

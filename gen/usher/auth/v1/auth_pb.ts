@@ -39,7 +39,8 @@ export const file_usher_auth_v1_auth: GenFile = /*@__PURE__*/
  *     LAST_SIGN_IN_METHOD
  *   UNAUTHENTICATED: NOT_AUTHENTICATED, WRONG_SESSION_SIGN, WRONG_PASSWORD,
  *     WRONG_ACTIVATION_CODE, WRONG_RESTORE_TOKEN, WRONG_AUTH_CODE, WRONG_STATE
- *   RESOURCE_EXHAUSTED: TOO_MANY_ATTEMPTS, OVERLOADED (with a `RetryInfo`)
+ *   RESOURCE_EXHAUSTED: STORAGE_FULL (the disk has no room), TOO_MANY_ATTEMPTS, OVERLOADED (with
+ *     a `RetryInfo`)
  *   UNAVAILABLE: SOCIAL_AUTH_ERROR, SHUTTING_DOWN, STORAGE_UNAVAILABLE
  *
  * Emails: trimmed, at most 254 characters, and compared without regard to letter case.

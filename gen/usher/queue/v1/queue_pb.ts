@@ -196,7 +196,8 @@ export const QueueService: GenService<{
    * Retry: safe only with a `dedup_key`: the repeat is then answered with the first task and
    * `duplicate`. Without a key it can put a second task.
    * Errors: TUBE_NOT_FOUND (also when the tube is deleted while the call waits), TUBE_FULL (no
-   * room in time), PAYLOAD_TOO_LARGE, INVALID_PARAMS (no payload, a field that the kind lacks).
+   * room in time), STORAGE_FULL (no room on the disk), PAYLOAD_TOO_LARGE, INVALID_PARAMS (no
+   * payload, a field that the kind lacks).
    *
    * @generated from rpc usher.queue.v1.QueueService.Put
    */
