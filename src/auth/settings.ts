@@ -5,6 +5,8 @@ import type { PasswordStrength } from "./passwords/strength.ts";
 export interface AuthSettings {
   /** How long a session lives after its start or its last renewal, in milliseconds. */
   readonly sessionLifeMs: number;
+  /** How many sessions a user may have; a further one ends the oldest. */
+  readonly maxSessionsPerUser: number;
   /** How long before its end a session that is checked is renewed, in milliseconds. */
   readonly sessionRenewBeforeMs: number;
   /** After how long a provider is asked again about a user who signed in there, in milliseconds. */
@@ -89,6 +91,7 @@ export function readAuthSettings({ auth }: Config): AuthSettings {
   const { google, vk, facebook, oidc } = auth;
   return {
     sessionLifeMs: auth.sessionLife,
+    maxSessionsPerUser: auth.maxSessionsPerUser,
     sessionRenewBeforeMs: auth.sessionRenewBefore,
     socialCheckMs: auth.socialCheckTime,
     issuer: auth.issuer,

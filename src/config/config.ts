@@ -3,6 +3,7 @@ import { type Parsed, parseSettings, type Sources } from "./parse.ts";
 import { providerSettings } from "./providers.ts";
 import {
   choice,
+  count,
   duration,
   flag,
   isLoopback,
@@ -81,6 +82,11 @@ export const settings = z
 
     auth: z.object({
       sessionLife: duration("7d", "How long a session lives after its start or its last renewal."),
+      maxSessionsPerUser: count(
+        100,
+        "How many sessions a user may have. A sign-in beyond that ends the oldest.",
+        { min: 1, max: 1_000 },
+      ),
       sessionRenewBefore: duration(
         "2d",
         "How long before its end a session that is checked is renewed.",

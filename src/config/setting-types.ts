@@ -85,6 +85,19 @@ export function optionalSize(about: string, limits: { min: string; max: string }
     .register(settingInfo, { about, allowed, secret: false });
 }
 
+/** A whole number. */
+export function count(
+  fallback: number,
+  about: string,
+  { min, max }: { readonly min: number; readonly max: number },
+) {
+  const allowed = `a whole number from ${min} to ${max}`;
+  return setting({ about, allowed, fallback: String(fallback), secret: false }, (text) => {
+    const value = /^\d{1,15}$/.test(text) ? Number(text) : -1;
+    return value >= min && value <= max ? value : undefined;
+  });
+}
+
 /** true or false. */
 export function flag(fallback: boolean, about: string) {
   const info = { about, allowed: "true or false", fallback: String(fallback), secret: false };

@@ -59,6 +59,7 @@ test("without any setting every default holds", () => {
     cluster: { life: 5 * SECOND },
     auth: {
       sessionLife: 7 * DAY,
+      maxSessionsPerUser: 100,
       sessionRenewBefore: 2 * DAY,
       socialCheckTime: 2 * DAY,
       issuer: "usher",

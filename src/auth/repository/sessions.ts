@@ -21,6 +21,7 @@ export interface SessionSteps {
   /**
    * Ends one session. Returns whether there was one to end.
    * - an ended session is unknown, and is ended once
+   * - a session beyond the most of a user ends the oldest, which is revoked
    * - the old token of a renewed session ends it too, until its time
    */
   endSession(request: { readonly tokenHash: Uint8Array; readonly now: number }): Promise<boolean>;
@@ -63,6 +64,8 @@ export interface NewSession {
   readonly device: string;
   readonly address: string;
   readonly expireTime: number;
+  /** How many live sessions the user may have with this one: the oldest of more are ended. */
+  readonly mostOfUser: number;
 }
 
 export interface SessionCheck {

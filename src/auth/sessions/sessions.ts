@@ -31,6 +31,7 @@ export function newSession(room: SessionRoom, origin: Origin, now: number): NewS
     id: randomUUIDv7(),
     tokenHash: hashToken(token),
     expireTime: now + room.settings.sessionLifeMs,
+    mostOfUser: room.settings.maxSessionsPerUser,
     ...origin,
   };
   return { token, record };

@@ -40,7 +40,7 @@ export const revocationCases: Cases<AuthRepository> = {
     assert.equal(second?.time, NOW + 1);
 
     const { id: bob } = await makeActive(repository, "bob@example.com", { userId: "bob" });
-    const session = { tokenHash: hashOf("kept"), device: "", address: "" };
+    const session = { tokenHash: hashOf("kept"), device: "", address: "", mostOfUser: 100 };
     const expireTime = NOW + SESSION_LIFE;
     await signInByPassword(repository, bob, "kept", {
       session: { ...session, id: "kept", expireTime },

@@ -290,6 +290,32 @@ export const sessionCases: Cases = {
     assert.equal(await repository.endSession({ ...request, tokenHash: hashOf("none") }), false);
   },
 
+  async "a session beyond the most of a user ends the oldest, which is revoked"(storage) {
+    const repository = await storage.open();
+    const before = await repository.lastRevocation();
+    const names = ["a", "b", "c", "d", "e"];
+    for (const [nth, name] of names.entries()) {
+      const session = { id: name, mostOfUser: 3 };
+      await signInWithToken(repository, name, { session, now: NOW + nth });
+    }
+    // Another user's sessions are not touched.
+    await signInWithToken(repository, "other", { account: { socialId: "2" } });
+    const now = NOW + 10;
+    for (const [nth, name] of names.entries()) {
+      const { outcome } = await checkToken(repository, name, { now });
+      assert.equal(outcome, nth < 2 ? "unknown" : "live", name);
+    }
+    const revoked = await repository.listRevocations({ after: before, limit: 10 });
+    assert.deepEqual(
+      revoked.map(({ sessionId }) => sessionId),
+      ["a", "b"],
+    );
+    // A smaller limit than before ends as many as it takes.
+    await signInWithToken(repository, "f", { session: { id: "f", mostOfUser: 1 }, now });
+    assert.equal((await checkToken(repository, "e", { now })).outcome, "unknown");
+    assert.equal((await checkToken(repository, "f", { now })).outcome, "live");
+  },
+
   async "the old token of a renewed session ends it too, until its time"(storage) {
     const repository = await storage.open();
     await signInWithToken(repository, "token");

@@ -21,7 +21,7 @@ import {
 /** An active user with a password and a session whose id is the user's. */
 async function signedIn(repository: AuthRepository, userId: string): Promise<void> {
   await makeActive(repository, `${userId}@example.com`, { userId });
-  const rest = { device: "", address: "", expireTime: NOW + SESSION_LIFE };
+  const rest = { device: "", address: "", expireTime: NOW + SESSION_LIFE, mostOfUser: 100 };
   const session = { id: userId, tokenHash: hashOf(userId), ...rest };
   await signInByPassword(repository, userId, userId, { session });
 }

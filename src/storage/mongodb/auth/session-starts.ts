@@ -2,6 +2,7 @@ import { Binary } from "mongodb";
 import type { NewSession, Session } from "../../../auth/repository.ts";
 import { toSession } from "./documents.ts";
 import type { SessionDocument, UserDocument } from "./schema.ts";
+import { endSessions, liveSessionsOfUser } from "./session-ends.ts";
 import type { AuthTransaction } from "./transactions.ts";
 
 /**
@@ -18,7 +19,7 @@ export async function openSession(
   },
 ): Promise<Session> {
   const { user, session, account, now } = request;
-  const { id: sessionId, tokenHash, device, address, expireTime } = session;
+  const { id: sessionId, tokenHash, device, address, expireTime, mostOfUser } = session;
   const { provider = "", socialId = "" } = account ?? {};
   const userId = user._id;
   const document: SessionDocument = {
@@ -35,6 +36,9 @@ export async function openSession(
     expireTime,
     endTime: null,
   };
+  const live = await liveSessionsOfUser(transaction, userId, now);
+  const oldest = live.slice(0, Math.max(0, live.length - mostOfUser + 1));
+  await endSessions(transaction, oldest, "session_revoked", now);
   await transaction.in.sessions.insertOne(document, transaction.options);
   const origin = { provider, device, address };
   transaction.events.push({ type: "signed_in", userId, sessionId, ...origin, time: now });

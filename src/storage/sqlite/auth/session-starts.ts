@@ -1,6 +1,7 @@
 import type { NewSession, Session } from "../../../auth/repository.ts";
 import { recordEvent } from "./audit.ts";
 import { required, toSession } from "./rows.ts";
+import { endSession } from "./session-ends.ts";
 import type { AuthStatements } from "./statements.ts";
 import { SWEPT_WITH_INSERT } from "./sweeping.ts";
 
@@ -17,9 +18,14 @@ export function openSession(
     readonly now: number;
   },
 ): Session {
-  const { userId, session, account, now } = request;
+  const { userId, account, now } = request;
+  const { mostOfUser, ...session } = request.session;
   const { provider = null, socialId = null } = account ?? {};
   sql.sweepSessions.run({ now, limit: SWEPT_WITH_INSERT });
+  const live = sql.liveSessionsOfUser.all({ userId, now });
+  for (const oldest of live.slice(0, Math.max(0, live.length - mostOfUser + 1))) {
+    endSession(sql, oldest, "session_revoked", now);
+  }
   const row = required(sql.insertSession.get({ ...session, userId, provider, socialId, now }));
   const opened = toSession(row);
   const { id: sessionId, device, address } = opened;
