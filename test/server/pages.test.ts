@@ -56,7 +56,10 @@ test("unknown pages are 404, other methods 405, HEAD has no body", async () => {
   for (const path of ["/", "/health", "/usher.queue.v1.QueueService/", "/healthz/"]) {
     const { status, body } = await get(server.httpAddress, path);
     assert.equal(status, 404, path);
-    assert.deepEqual(JSON.parse(body), { message: "no such page or RPC" });
+    assert.deepEqual(JSON.parse(body), {
+      code: "unimplemented",
+      message: "no such page or RPC; the pages are /healthz, /readyz",
+    });
   }
   const posted = await get(server.httpAddress, "/healthz", "POST");
   assert.equal(posted.status, 405);
