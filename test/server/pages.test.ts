@@ -163,3 +163,20 @@ test("a connection that does not say what it speaks is cut in time", async () =>
   }
   await listener.close();
 });
+
+test("an RPC that is not called as RPCs are is answered with a code and a sentence", async () => {
+  const server = await startTestServer({});
+  const url = `http://${server.httpAddress}/usher.queue.v1.QueueService/Put`;
+  const read = await fetch(url, { method: "DELETE" });
+  const typed = await fetch(url, { method: "POST", headers: { "content-type": "text/csv" } });
+  assert.deepEqual([read.status, typed.status], [405, 415]);
+  assert.deepEqual(await read.json(), {
+    code: "unimplemented",
+    message: "RPCs are called with POST",
+  });
+  assert.deepEqual(await typed.json(), {
+    code: "unimplemented",
+    message: "no such content type; for JSON, send Content-Type: application/json",
+  });
+  await server.close(0);
+});
