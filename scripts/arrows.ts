@@ -79,7 +79,17 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "gen",
     "@connectrpc/connect",
   ],
-  "main.ts": ["base", "logging", "config", "app", "move", "server", "storage", "package.json"],
+  "main.ts": ["command-line.ts"],
+  "command-line.ts": [
+    "base",
+    "logging",
+    "config",
+    "app",
+    "move",
+    "server",
+    "storage",
+    "package.json",
+  ],
 };
 
 const listed = new Set(Object.values(rooms).flat());

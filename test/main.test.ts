@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join, relative } from "node:path";
 import { describe, type TestContext, test } from "node:test";
@@ -52,6 +52,24 @@ function start(t: TestContext, command: string, args: readonly string[], env: En
 function usher(t: TestContext, args: readonly string[], env: Env = {}) {
   return start(t, process.execPath, [MAIN, ...args], env);
 }
+
+for (const version of ["22.18.0", "24.11.1", "25.9.0"]) {
+  test(`Node ${version} is told in one line which version is needed`, async (t) => {
+    // Only the version is not the real one: it is replaced before main.ts runs.
+    const versions = JSON.stringify({ ...process.versions, node: version });
+    const older = `data:text/javascript,Object.defineProperty(process,"versions",{value:${versions}})`;
+    const { code, stdout, stderr } = await start(t, process.execPath, ["--import", older, MAIN])
+      .ended;
+    const told = `usher: needs Node 26 or later, and this is ${version}\n`;
+    assert.deepEqual([code, stdout, stderr], [1, "", told]);
+  });
+}
+
+test("package.json asks for the version of Node that main.ts asks for", () => {
+  const source = readFileSync(MAIN, "utf8");
+  const major = /MINIMUM_NODE_MAJOR = (\d+)/.exec(source)?.[1];
+  assert.equal(packageJson.engines.node, `>=${major}`);
+});
 
 function freeSettings(folder: string): Env {
   return {

@@ -71,7 +71,10 @@ test("unknown pages are 404, other methods 405, HEAD has no body", async () => {
   for (const path of ["/", "/health", "/usher.queue.v1.QueueService/", "/healthz/"]) {
     const { status, body } = await get(server.httpAddress, path);
     assert.equal(status, 404, path);
-    assert.deepEqual(JSON.parse(body), { message: "no such page or RPC" });
+    assert.deepEqual(JSON.parse(body), {
+      code: "unimplemented",
+      message: "no such page or RPC; the pages are /healthz, /readyz",
+    });
   }
   const posted = await get(server.httpAddress, "/healthz", "POST");
   assert.equal(posted.status, 405);
@@ -174,4 +177,21 @@ test("a connection that does not say what it speaks is cut in time", async () =>
     assert.equal(await text(socket).catch(() => ""), "");
   }
   await listener.close();
+});
+
+test("an RPC that is not called as RPCs are is answered with a code and a sentence", async () => {
+  const server = await startTestServer({});
+  const url = `http://${server.httpAddress}/usher.queue.v1.QueueService/Put`;
+  const read = await fetch(url, { method: "DELETE" });
+  const typed = await fetch(url, { method: "POST", headers: { "content-type": "text/csv" } });
+  assert.deepEqual([read.status, typed.status], [405, 415]);
+  assert.deepEqual(await read.json(), {
+    code: "unimplemented",
+    message: "RPCs are called with POST",
+  });
+  assert.deepEqual(await typed.json(), {
+    code: "unimplemented",
+    message: "no such content type; for JSON, send Content-Type: application/json",
+  });
+  await server.close(0);
 });

@@ -49,11 +49,16 @@ const CLOSE_IDLE_EVERY_MS = 100;
 export async function startHttpListener(options: HttpListenerOptions): Promise<Listener> {
   const { pages, peekTimeoutMs = DEFAULT_PEEK_TIMEOUT_MS } = options;
   const rpc = createRpcHandler(options);
+  // Connect's clients read "code"; "unimplemented" is what they make of a 404 without one.
+  const notFound = jsonAnswer(404, {
+    code: "unimplemented",
+    message: `no such page or RPC; the pages are ${[...pages.keys()].join(", ")}`,
+  });
   const onRequest = (request: HttpRequest, response: HttpResponse): void => {
     const page = pages.get(request.url?.split("?", 1)[0] ?? "");
     if (page !== undefined) void servePage(page, request, response);
     else if (!rpc(request, response)) {
-      send(jsonAnswer(404, { message: "no such page or RPC" }), request, response);
+      send(notFound, request, response);
     }
   };
 

@@ -149,14 +149,17 @@ function dropEndlessTimeout(header: Headers): void {
   }
 }
 
-/** Connect refuses what is no call with a bare status. A person with curl needs a sentence. */
+/**
+ * Connect refuses what is no call with a bare status. A person with curl needs a sentence, and a
+ * client of Connect a code.
+ */
 function explain(response: UniversalServerResponse): UniversalServerResponse {
   const message = explanations[response.status];
   if (message === undefined || response.body !== undefined) return response;
   const header = new Headers(response.header);
   header.set("content-type", "application/json");
   if (response.status === 405) header.set("allow", "POST");
-  const body = Buffer.from(`${JSON.stringify({ message })}\n`);
+  const body = Buffer.from(`${JSON.stringify({ code: "unimplemented", message })}\n`);
   return { ...response, header, body: createAsyncIterable([body]) };
 }
 
