@@ -79,17 +79,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "gen",
     "@connectrpc/connect",
   ],
-  "main.ts": ["command-line.ts"],
-  "command-line.ts": [
-    "base",
-    "logging",
-    "config",
-    "app",
-    "move",
-    "server",
-    "storage",
-    "package.json",
-  ],
+  "main.ts": ["cli"],
+  cli: ["base", "logging", "config", "app", "move", "server", "storage", "package.json"],
 };
 
 const listed = new Set(Object.values(rooms).flat());

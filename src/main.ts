@@ -9,5 +9,5 @@ if (Number.parseInt(node, 10) < MINIMUM_NODE_MAJOR) {
   process.stderr.write(`usher: needs Node ${MINIMUM_NODE_MAJOR} or later, and this is ${node}\n`);
   process.exit(1);
 }
-const { runCommandLine } = await import("./command-line.ts");
+const { runCommandLine } = await import("./cli/command-line.ts");
 process.exit(await runCommandLine(process.argv.slice(2)));

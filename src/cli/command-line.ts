@@ -1,19 +1,19 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import packageJson from "../package.json" with { type: "json" };
-import { runDemo } from "./app/demo/demo.ts";
-import { MailTubeError } from "./app/mail-queue.ts";
-import { queueLimits } from "./app/queue-limits.ts";
-import { type RunningUsher, startUsher } from "./app/usher.ts";
-import { systemClock } from "./base/clock.ts";
-import { UsherError } from "./base/errors.ts";
-import { type Config, parseConfig } from "./config/config.ts";
-import { CONFIG_VARIABLE, MOVE_TO_VARIABLE } from "./config/environment.ts";
-import { isLoopback } from "./config/setting-types.ts";
-import type { Log } from "./logging/log.ts";
-import { createLogger } from "./logging/logger.ts";
-import { ListenError } from "./server/listener.ts";
-import { StorageOpenError } from "./storage/open-error.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { runDemo } from "../app/demo/demo.ts";
+import { MailTubeError } from "../app/mail-queue.ts";
+import { queueLimits } from "../app/queue-limits.ts";
+import { type RunningUsher, startUsher } from "../app/usher.ts";
+import { systemClock } from "../base/clock.ts";
+import { UsherError } from "../base/errors.ts";
+import { type Config, parseConfig } from "../config/config.ts";
+import { CONFIG_VARIABLE, MOVE_TO_VARIABLE } from "../config/environment.ts";
+import { isLoopback } from "../config/setting-types.ts";
+import type { Log } from "../logging/log.ts";
+import { createLogger } from "../logging/logger.ts";
+import { ListenError } from "../server/listener.ts";
+import { StorageOpenError } from "../storage/open-error.ts";
 
 const HELP = `Usher: sign-in and durable task queues over gRPC, Connect and JSON
 
@@ -168,7 +168,7 @@ async function moveData(flags: Flags): Promise<number> {
   if (storage.kind !== "mongodb") return misused("move needs --to mongodb://...");
   try {
     const { url } = storage;
-    const { move } = await import("./move/move.ts");
+    const { move } = await import("../move/move.ts");
     return (await move({ folder, url, sealingKeys: auth.sealingKeys ?? [], say })) ? 0 : 1;
   } catch (error) {
     const cause = error instanceof UsherError && error.cause ? `: ${messageOf(error.cause)}` : "";
@@ -188,7 +188,7 @@ async function compactData(flags: Flags): Promise<number> {
   const { storage } = parsed.config;
   if (storage.kind !== "sqlite") return misused("compact is for a folder of SQLite");
   try {
-    const { compactDatabase } = await import("./storage/sqlite/compact.ts");
+    const { compactDatabase } = await import("../storage/sqlite/compact.ts");
     const { file, before, after } = compactDatabase(storage.folder);
     say(`${file}: ${mebibytes(before)} before, ${mebibytes(after)} now`);
     return 0;
