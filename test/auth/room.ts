@@ -27,7 +27,7 @@ import { repositoriesFor } from "./repositories.ts";
 
 export const CLIENT_SECRET = "the-secret-of-the-application";
 export const REDIRECT_URI = "https://app.example/back";
-export const TIMEOUT_MS = 300;
+export const TIMEOUT_MS = 1_000;
 export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;
 

@@ -32,7 +32,7 @@ async function bench(...args: string[]): Promise<{ code: number; output: string 
 
 test("a measure that is picked runs alone and writes its rows as JSON", async (t) => {
   const file = join(temporaryFolder(t), "rows.json");
-  const flags = ["--quick", "--rounds", "1", "--seconds", "0.2", "--only", "batches"];
+  const flags = ["--quick", "--rounds", "1", "--seconds", "1", "--only", "batches"];
   const { code, output } = await bench(...flags, "--json", file);
   assert.equal(code, 0, output);
   const rows: Row[] = JSON.parse(readFileSync(file, "utf8"));
@@ -86,7 +86,7 @@ describe("a row", () => {
 
 test("this tree is compared with a commit, which is checked out beside it and removed", async (t) => {
   const file = join(temporaryFolder(t), "rows.json");
-  const flags = ["--rounds", "1", "--seconds", "0.2", "--only", "streams", "--against", "HEAD"];
+  const flags = ["--rounds", "1", "--seconds", "1", "--only", "streams", "--against", "HEAD"];
   const { code, output } = await bench(...flags, "--json", file);
   assert.equal(code, 0, output);
   const [ours, theirs]: Row[] = JSON.parse(readFileSync(file, "utf8"));

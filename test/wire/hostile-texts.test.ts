@@ -133,7 +133,7 @@ test("every way of writing an email is one account, and no other email is", asyn
     "jos\u00e9@m\u00fcnchen.example",
     "JOS\u00c9@M\u00dcNCHEN.example",
     "jose\u0301@mu\u0308nchen.EXAMPLE",
-    " jos\u00e9@xn--mnchen-3ya.example\n",
+    " jos\u00e9@xn--mnchen-3ya.example ",
     "Jos\u00e9@m\u00fcnchen\u3002example",
   ];
   const different = [

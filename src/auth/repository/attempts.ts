@@ -10,6 +10,7 @@ export interface AttemptSteps {
    * - an account is locked from its last allowed failure until the oldest of them leaves the window
    * - tries without an address count for their account alone
    * - a try that was not settled counts as failed from its time on
+   * - a failure of a time to come, as after a clock was set back, does not count
    * - tries that a crash cut off count as one failure of their account, and nobody waits for them
    */
   reserveAttempt(attempt: AttemptReservation): Promise<ReservationOutcome>;

@@ -20,7 +20,9 @@ export async function compare(reference: Reference, real: RunningEngine): Promis
   for (const tube of reference.tubes.values()) {
     const { tasks } = await real.engine.listTasks(tube.name, undefined, 0, 1_000);
     assert.deepEqual(tasks.map(seen), tube.tasks.map(expected), `tasks of ${tube.name}`);
-    assert.deepEqual(real.statistics(tube.name), statistics(tube, reference.now));
+    // The reference counts no totals: engine-statistics.test.ts holds them.
+    const { totals: _totals, ...now } = real.statistics(tube.name);
+    assert.deepEqual(now, statistics(tube, reference.now));
     for (const { answer } of [...tube.takers, ...tube.puts]) answer.waits();
   }
 }
