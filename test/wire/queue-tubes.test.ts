@@ -393,7 +393,7 @@ describe("pages", () => {
     }
     assert.deepEqual(seen, names);
     const wrong = q.client.getStatistics({ pageSize: 1_001 });
-    assert.equal(await failure(wrong), "InvalidArgument INVALID_PARAMS");
+    assert.equal(await failure(wrong), "InvalidArgument INVALID_PARAMS page_size");
   });
 
   test("of tubes: each on exactly one page, by name", async (t) => {
