@@ -78,9 +78,10 @@ export class SharedWork {
 
   /** Makes the part of a shard. It takes nothing before `run`. */
   addPart(shard: number, tubes: string[]): Part {
-    const { session } = this.#start;
+    const { session, tellsBegun } = this.#start;
     // Each begins with one. The rest is dealt out when all parts are there.
-    const start = create(WorkStartSchema, { tubes, session, prefetch: 1, tellEnded: true });
+    const fields = { tubes, session, prefetch: 1, tellEnded: true, tellsBegun };
+    const start = create(WorkStartSchema, fields);
     const part: Part = {
       shard,
       start,
@@ -278,7 +279,10 @@ function unanswered(): UsherError {
 /** Every lease of such a settlement is lost: this stream has no part for its shard. */
 async function allLost(message: SettlePart): Promise<Failure[]> {
   const touched = (message.touches ?? []).map(({ lease = "" }) => lease);
-  return [...endedBy(message), ...touched].map((lease) => ({ lease, reason: "LEASE_LOST" }));
+  return [...(message.begun ?? []), ...endedBy(message), ...touched].map((lease) => ({
+    lease,
+    reason: "LEASE_LOST",
+  }));
 }
 
 function endedBy({ acks, releases, buries, giveBacks }: SettlePart): string[] {
@@ -293,6 +297,7 @@ function splitSettle({
   buries,
   touches,
   giveBacks,
+  begun,
 }: Settle): Map<number, SettlePart> {
   const parts = new Map<number, SettlePart>();
   const add = <List extends keyof SettlePart>(
@@ -309,5 +314,6 @@ function splitSettle({
   add("buries", buries, ({ lease = "" }) => lease);
   add("touches", touches, ({ lease = "" }) => lease);
   add("giveBacks", giveBacks, (lease) => lease);
+  add("begun", begun, (lease) => lease);
   return parts;
 }

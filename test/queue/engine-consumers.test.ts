@@ -299,3 +299,78 @@ describe("a worker's stream", () => {
     assert.equal((await q.takeOne("t")).attempt, 1);
   });
 });
+
+describe("a worker that tells what it begins", () => {
+  function worker(q: RunningEngine, prefetch: number, session = "") {
+    const tasks: TaskView[] = [];
+    const consumer = q.engine.consume({
+      tubes: ["t"],
+      prefetch,
+      session,
+      tellsBegun: true,
+      deliver: (given) => tasks.push(...given),
+      ended: () => {},
+    });
+    return { consumer, tasks, die: () => q.engine.endConsumer(consumer, []) };
+  }
+
+  test("buries the one task it dies of, and the others use no attempt", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO", { maxAttempts: 3 });
+    await q.put("t", ...Array.from({ length: 100 }, () => ({})));
+    for (let death = 1; death <= 3; death++) {
+      const { consumer, tasks, die } = worker(q, 100);
+      await q.idle();
+      assert.equal(tasks.length, 100);
+      assert.deepEqual(consumer.begin([tasks[0]?.lease ?? ""]), []);
+      die();
+      await q.idle();
+    }
+    assert.deepEqual(q.counts("t"), { ready: 99, buried: 1 });
+    const others = await q.take("t", { maxTasks: 100 });
+    assert.deepEqual([...new Set(others.map(({ attempt }) => attempt))], [1]);
+    assert.equal(await q.stateOf("t", 1), "BURIED");
+  });
+
+  test("a task that comes back ten times without being begun uses one attempt", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO", { maxAttempts: 2 });
+    await q.put("t", {});
+    const attempts: (number | undefined)[] = [];
+    for (let death = 1; death <= 20; death++) {
+      const { tasks, die } = worker(q, 1);
+      await q.idle();
+      attempts.push(tasks[0]?.attempt);
+      die();
+      await q.idle();
+    }
+    assert.deepEqual(attempts, [...Array(10).fill(1), ...Array(10).fill(2)]);
+    assert.equal(await q.stateOf("t", 1), "BURIED");
+  });
+
+  test("what was not begun uses no attempt at the end of its session or ttr either", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFOTTL", { maxAttempts: 1, defaultTtrMs: 5 * SECOND });
+    await q.put("t", {}, {});
+    const session = q.engine.openSession(60 * SECOND);
+    const first = worker(q, 2, session.id);
+    await q.idle();
+    assert.deepEqual(first.consumer.begin([first.tasks[1]?.lease ?? ""]), []);
+    await q.step(5 * SECOND);
+    await q.idle();
+    assert.equal(await q.stateOf("t", 2), "BURIED");
+    // The first one came to it again.
+    first.die();
+    q.engine.closeSession(session.id);
+    await q.idle();
+    assert.equal((await q.takeOne("t")).attempt, 1);
+  });
+
+  test("a lease that is not held cannot be begun", async (t) => {
+    const q = await startEngine(t);
+    await q.tube("t", "FIFO");
+    const { consumer } = worker(q, 1);
+    const [failure] = consumer.begin(["1.none"]);
+    assert.equal(failure?.error.reason, "LEASE_LOST");
+  });
+});

@@ -11,8 +11,8 @@ import { WireReader } from "../../wire/reader.ts";
 import { tag } from "../../wire/writer.ts";
 
 /**
- * Decodes the requests that a busy queue reads most: puts, and settlements that only ack. It makes
- * the same messages as protobuf-es in a third of the time. JSON payloads, attributes, unknown
+ * Decodes the requests that a busy queue reads most: puts, and settlements that only ack or
+ * tell what is begun. It makes the same messages as protobuf-es in a third of the time. JSON payloads, attributes, unknown
  * fields and anything malformed are left to protobuf-es. test/queue/handlers/request-codec.test.ts
  * compares the two.
  */
@@ -56,7 +56,7 @@ const duration = { seconds: tag.varint(1), nanos: tag.varint(2) };
 /** Of usher.queue.v1.BatchAckRequest, of WorkRequest and of its Settle. */
 const leasesField = tag.delimited(1);
 const settleField = tag.delimited(2);
-const settle = { sequence: tag.varint(1), acks: tag.delimited(2) };
+const settle = { sequence: tag.varint(1), acks: tag.delimited(2), begun: tag.delimited(7) };
 
 function decodePut(bytes: Buffer): PutRequest | undefined {
   const reader = new WireReader(bytes);
@@ -121,7 +121,7 @@ function decodeBatchAck(bytes: Buffer): BatchAckRequest | undefined {
   return reader.failed ? undefined : { $typeName: "usher.queue.v1.BatchAckRequest", leases };
 }
 
-/** A request that settles by acks. Starts and prefetches are rare and left to protobuf-es. */
+/** A request that settles by acks or tells what is begun. Starts and prefetches are rare and left to protobuf-es. */
 function decodeWork(bytes: Buffer): WorkRequest | undefined {
   const reader = new WireReader(bytes);
   if (reader.next() !== settleField) return undefined;
@@ -132,10 +132,12 @@ function decodeWork(bytes: Buffer): WorkRequest | undefined {
 
 function readSettle(reader: WireReader): Settle {
   const acks: string[] = [];
+  const begun: string[] = [];
   let sequence = 0n;
   const outer = reader.open();
   for (let field = reader.next(); field !== 0; field = reader.next()) {
     if (field === settle.acks) acks.push(reader.text());
+    else if (field === settle.begun) begun.push(reader.text());
     else if (field === settle.sequence) sequence = BigInt(reader.varint());
     else reader.fail();
   }
@@ -148,6 +150,7 @@ function readSettle(reader: WireReader): Settle {
     buries: [],
     touches: [],
     giveBacks: [],
+    begun,
   };
 }
 

@@ -35,7 +35,8 @@ import {
 import { StreamAnswers } from "./stream-answers.ts";
 import { failureMessage, taskMessage } from "./task-answers.ts";
 
-export const DEFAULT_PREFETCH = 500;
+/** Of a worker that names none: enough for short tasks, and long ones are shared by workers. */
+export const DEFAULT_PREFETCH = 32;
 
 type WorkResponse = MessageInitShape<typeof WorkResponseSchema>;
 /** What a worker is told. It becomes a response when its turn comes. */
@@ -116,6 +117,7 @@ function start(
     tubes: tubes.map((tube, index) => tubeName(`start.tubes[${index}]`, tube)),
     prefetch: countUpTo("start.prefetch", message.prefetch, MAX_BATCH, DEFAULT_PREFETCH),
     session: sessionId("start.session", message.session),
+    tellsBegun: message.tellsBegun,
     deliver: (tasks, bytes) => answers.push({ tasks, bytes }),
     leaseEnded: message.tellEnded ? (lease) => answers.push({ ended: [lease] }) : undefined,
     ended: (error) => answers.fail(error),
@@ -123,8 +125,10 @@ function start(
 }
 
 /** Throws INVALID_PARAMS for too many leases in one settlement. */
-export function checkSettle({ acks, releases, buries, touches, giveBacks }: Settle): void {
-  const count = acks.length + releases.length + buries.length + touches.length + giveBacks.length;
+export function checkSettle(settle: Settle): void {
+  const { acks, releases, buries, touches, giveBacks, begun } = settle;
+  const ended = acks.length + releases.length + buries.length + giveBacks.length;
+  const count = ended + touches.length + begun.length;
   if (count > MAX_BATCH) throw invalid("settle", `has more than ${MAX_BATCH} leases`);
 }
 
@@ -135,7 +139,7 @@ function settle(
   answers: StreamAnswers<WorkMessage>,
 ): Promise<void> {
   checkSettle(message);
-  const { sequence, acks, releases, buries, touches, giveBacks } = message;
+  const { sequence, acks, releases, buries, touches, giveBacks, begun } = message;
   const failures: Failure[] = [];
   const settlements: Settlement[] = acks.map((lease) => ({ kind: "ack", lease }));
   const add = (lease: string, read: () => Settlement): void => {
@@ -166,6 +170,7 @@ function settle(
     });
   }
   return answers.answerLater(async () => {
+    failures.push(...consumer.begin(begun));
     failures.push(...consumer.giveBack(giveBacks));
     failures.push(...(await consumer.settle(settlements)));
     return { settled: { sequence, failures: failures.map(failureMessage) } };

@@ -19,6 +19,8 @@ export interface ConsumerOptions {
   /** How many tasks it may hold unsettled, at first. */
   readonly prefetch: number;
   readonly session: Session | undefined;
+  /** Whether the worker tells what it begins; see `begin`. */
+  readonly tellsBegun?: boolean;
   /** Called with tasks for the worker. Pass `bytes` to `read` when they have been sent. */
   readonly deliver: (tasks: readonly TaskView[], bytes: number) => void;
   /** A lease ended, and not because this consumer settled it or gave it back. */
@@ -36,6 +38,7 @@ const MOST_UNREAD_BYTES = 4 * 1024 * 1024;
 export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
   readonly session: Session | undefined;
   readonly holder: LeaseHolder = this;
+  readonly tellsBegun: boolean;
   readonly #parts: Parts;
   readonly #taking: Taking;
   readonly #sessions: Sessions;
@@ -66,6 +69,7 @@ export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
     this.#options = options;
     this.#prefetch = options.prefetch;
     this.session = options.session;
+    this.tellsBegun = options.tellsBegun ?? false;
     if (this.session !== undefined) this.#sessions.enter(this.session, this);
     for (const tube of options.tubes) tube.consumers.add(this);
     this.#line();
@@ -182,10 +186,15 @@ export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
     if (tokens.length === 0) return [];
     const held = this.#taking.held(tokens);
     this.#byItself(() => this.#taking.giveBack(held));
-    if (held.length === tokens.length) return [];
-    const given = new Set(held.map(({ token }) => token));
-    const lost = tokens.filter((token) => !given.has(token));
-    return lost.map((lease) => ({ lease, error: new UsherError("LEASE_LOST") }));
+    return notHeld(tokens, held);
+  }
+
+  /** The worker is about to begin these tasks. Answers those not held. */
+  begin(tokens: readonly string[]): Failure[] {
+    if (tokens.length === 0) return [];
+    const held = this.#taking.held(tokens);
+    for (const lease of held) lease.begun = true;
+    return notHeld(tokens, held);
   }
 
   /** Takes no more; resolves when nothing is unsettled. */
@@ -200,7 +209,8 @@ export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
 
   /**
    * Ends the stream. Tasks that did not reach the worker go back as if never taken. The others are
-   * released, unless a session keeps them. Where the server stops they go back without an attempt
+   * released, unless a session keeps them; of a worker that tells what it begins, those that were
+   * not begun use no attempt. Where the server stops they go back without an attempt
    * used: it is not the worker's failure.
    */
   close(undelivered: readonly Lease[]): void {
@@ -279,4 +289,11 @@ export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
       this.#options.ended(error);
     }
   }
+}
+
+function notHeld(tokens: readonly string[], held: readonly Lease[]): Failure[] {
+  if (held.length === tokens.length) return [];
+  const known = new Set(held.map(({ token }) => token));
+  const lost = tokens.filter((token) => !known.has(token));
+  return lost.map((lease) => ({ lease, error: new UsherError("LEASE_LOST") }));
 }

@@ -108,6 +108,8 @@ async function recoverLeases(parts: Parts, sessions: Sessions): Promise<void> {
       deadline: record.session !== "" && session === undefined ? 0 : record.deadline,
       session,
       holder: undefined,
+      // What was begun is not kept.
+      begun: true,
     };
     parts.places.displace(tube, slot);
     tube.order.occupy(slot);

@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/clock.ts";
 import { invalid, UsherError } from "../../base/errors.ts";
-import type { RetryBackoff } from "../repository.ts";
+import type { RetryBackoff, TaskProgress } from "../repository.ts";
 import type { Deadlines } from "../structures/deadlines.ts";
 import type { Lease, Leases } from "../structures/leases.ts";
 import { state } from "../structures/task-state.ts";
@@ -22,6 +22,9 @@ interface Parts {
   readonly leases: Leases;
   readonly serving: Serving;
 }
+
+/** So many returns of a task that was not begun use one attempt. */
+const RETURNS_OF_AN_ATTEMPT = 10;
 
 /** How a holder settles a lease. */
 export type Settlement =
@@ -96,7 +99,10 @@ export class Settling {
     return this.#changes.runAndView(this.#begin(tube, lease, settlement));
   }
 
-  /** Ends leases that time or the end of a session has ended. It counts as a failure. */
+  /**
+   * Ends leases that time, or the end of their stream or session, has ended. It counts as a failure
+   * of what was begun.
+   */
   fail(leases: readonly Lease[], reason: string): void {
     this.#changes.runInBackground(
       leases.map((lease) => this.#fail(this.#parts.tubes.of(lease.slot), lease, undefined, reason)),
@@ -161,9 +167,11 @@ export class Settling {
     }
   }
 
-  #fail(tube: Tube, { slot }: Lease, delayMs: number | undefined, reason: string): Step {
+  #fail(tube: Tube, lease: Lease, delayMs: number | undefined, reason: string): Step {
     const changes = this.#changes;
+    const { slot } = lease;
     if (this.#ttlIsOver(slot)) return changes.end(tube, slot, "fail", "EXPIRED");
+    if (!lease.begun && this.#returnIsFree(slot)) return this.#return(tube, slot, delayMs ?? 0);
     const progress = { ...changes.progressOf(slot), readyAt: 0, reason };
     const { maxAttempts, retryBackoff } = tube.settings;
     if (maxAttempts > 0 && progress.attempts >= maxAttempts) {
@@ -171,6 +179,28 @@ export class Settling {
       return changes.move(tube, slot, "fail", state.BURIED, buried, "BURIED");
     }
     const waitMs = delayMs ?? (retryBackoff ? this.#backoff(retryBackoff, progress.attempts) : 0);
+    return this.#again(tube, slot, progress, waitMs);
+  }
+
+  /** Whether a task that was not begun comes back without an attempt used. Counts the return. */
+  #returnIsFree(slot: number): boolean {
+    const { returns } = this.#parts.table;
+    const count = (returns.get(slot) ?? 0) + 1;
+    if (count < RETURNS_OF_AN_ATTEMPT) returns.set(slot, count);
+    else returns.delete(slot);
+    return count < RETURNS_OF_AN_ATTEMPT;
+  }
+
+  /** The task was not begun: nothing has failed, and the reason of its last failure stays. */
+  #return(tube: Tube, slot: number, waitMs: number): Step {
+    const progress = this.#changes.progressOf(slot);
+    const unused = { ...progress, readyAt: 0, attempts: progress.attempts - 1 };
+    return this.#again(tube, slot, unused, waitMs);
+  }
+
+  /** The task can be taken again when it has waited. */
+  #again(tube: Tube, slot: number, progress: TaskProgress, waitMs: number): Step {
+    const changes = this.#changes;
     if (waitMs === 0) return changes.move(tube, slot, "fail", state.READY, progress, "RELEASED");
     const readyAt = this.#parts.clock.monotonic() + waitMs;
     const delayed = { ...progress, readyAt, expiresAt: later(progress.expiresAt, waitMs) };

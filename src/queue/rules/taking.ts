@@ -183,6 +183,7 @@ export class Taking {
       deadline: ttrMs === Infinity ? unlimited : now + ttrMs,
       session,
       holder,
+      begun: holder?.tellsBegun !== true,
     };
     table.lease[slot] = lease;
     (table.attempts[slot] as number)++;

@@ -11,6 +11,8 @@ export interface Lease {
   readonly session: Session | undefined;
   /** A stream that counts what it holds. */
   readonly holder: LeaseHolder | undefined;
+  /** False as long as a holder that tells what it begins has not told so. */
+  begun: boolean;
 }
 
 /** The leases of one worker, which live and end together. */
@@ -32,6 +34,8 @@ export interface SessionUser {
 }
 
 export interface LeaseHolder {
+  /** Whether it tells of each lease when the work is begun. */
+  readonly tellsBegun: boolean;
   /** The lease is void, settled or lost. */
   leaseEnded(lease: Lease): void;
   /** It is held again: the settlement was not kept by the store. */

@@ -35,6 +35,8 @@ export class TaskTable {
   /** Facts that few tasks have. */
   readonly reason = new Map<number, string>();
   readonly dedupKey = new Map<number, string>();
+  /** How often the task came back from a worker that had not begun it. */
+  readonly returns = new Map<number, number>();
 
   readonly #free: number[] = [];
   #end = 0;
@@ -55,6 +57,7 @@ export class TaskTable {
     this.held[slot] = 0;
     if (this.reason.size > 0) this.reason.delete(slot);
     if (this.dedupKey.size > 0) this.dedupKey.delete(slot);
+    if (this.returns.size > 0) this.returns.delete(slot);
     this.#free.push(slot);
   }
 

@@ -66,7 +66,11 @@ const plain = {
   work: fc.record({
     message: fc.record({
       case: fc.constant("settle" as const),
-      value: fc.record({ sequence: anySequence, acks: fc.array(anyText, { maxLength: 5 }) }),
+      value: fc.record({
+        sequence: anySequence,
+        acks: fc.array(anyText, { maxLength: 5 }),
+        begun: fc.array(anyText, { maxLength: 5 }),
+      }),
     }),
   }),
 } satisfies Record<Method, fc.Arbitrary<unknown>>;

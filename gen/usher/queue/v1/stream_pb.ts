@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file usher/queue/v1/stream.proto.
  */
 export const file_usher_queue_v1_stream: GenFile = /*@__PURE__*/
-  fileDesc("Cht1c2hlci9xdWV1ZS92MS9zdHJlYW0ucHJvdG8SDnVzaGVyLnF1ZXVlLnYxIoIBCgtXb3JrUmVxdWVzdBIqCgVzdGFydBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtTdGFydEgAEigKBnNldHRsZRgCIAEoCzIWLnVzaGVyLnF1ZXVlLnYxLlNldHRsZUgAEhIKCHByZWZldGNoGAMgASgNSABCCQoHbWVzc2FnZSJRCglXb3JrU3RhcnQSDQoFdHViZXMYASADKAkSEAoIcHJlZmV0Y2gYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCRISCgp0ZWxsX2VuZGVkGAQgASgIIsQBCgZTZXR0bGUSEAoIc2VxdWVuY2UYASABKAQSDAoEYWNrcxgCIAMoCRIuCghyZWxlYXNlcxgDIAMoCzIcLnVzaGVyLnF1ZXVlLnYxLkxlYXNlUmVsZWFzZRIpCgZidXJpZXMYBCADKAsyGS51c2hlci5xdWV1ZS52MS5MZWFzZUJ1cnkSKwoHdG91Y2hlcxgFIAMoCzIaLnVzaGVyLnF1ZXVlLnYxLkxlYXNlVG91Y2gSEgoKZ2l2ZV9iYWNrcxgGIAMoCSJXCgxMZWFzZVJlbGVhc2USDQoFbGVhc2UYASABKAkSKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAMgASgJIioKCUxlYXNlQnVyeRINCgVsZWFzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiRgoKTGVhc2VUb3VjaBINCgVsZWFzZRgBIAEoCRIpCgZleHRlbmQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inwEKDFdvcmtSZXNwb25zZRIqCgV0YXNrcxgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtUYXNrc0gAEioKB3NldHRsZWQYAiABKAsyFy51c2hlci5xdWV1ZS52MS5TZXR0bGVkSAASLAoFZW5kZWQYAyABKAsyGy51c2hlci5xdWV1ZS52MS5MZWFzZXNFbmRlZEgAQgkKB21lc3NhZ2UiHQoLTGVhc2VzRW5kZWQSDgoGbGVhc2VzGAEgAygJIjAKCVdvcmtUYXNrcxIjCgV0YXNrcxgBIAMoCzIULnVzaGVyLnF1ZXVlLnYxLlRhc2siSwoHU2V0dGxlZBIQCghzZXF1ZW5jZRgBIAEoBBIuCghmYWlsdXJlcxgCIAMoCzIcLnVzaGVyLnF1ZXVlLnYxLkxlYXNlRmFpbHVyZSKBAQoOUHJvZHVjZVJlcXVlc3QSEAoIc2VxdWVuY2UYASABKAQSDAoEdHViZRgCIAEoCRImCgV0YXNrcxgDIAMoCzIXLnVzaGVyLnF1ZXVlLnYxLk5ld1Rhc2sSJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJxCg9Qcm9kdWNlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAQSCwoDaWRzGAIgAygEEhIKCmR1cGxpY2F0ZXMYAyADKA0SKwoFZXJyb3IYBCABKAsyHC51c2hlci5xdWV1ZS52MS5Qcm9kdWNlRXJyb3IiLwoMUHJvZHVjZUVycm9yEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjUKDFdhdGNoUmVxdWVzdBIMCgR0dWJlGAEgASgJEhcKD2luY2x1ZGVfcGF5bG9hZBgCIAEoCCJYCg1XYXRjaFJlc3BvbnNlEioKBWV2ZW50GAEgASgLMhkudXNoZXIucXVldWUudjEuVGFza0V2ZW50SAASEAoGbWlzc2VkGAIgASgESABCCQoHbWVzc2FnZSKFAQoJVGFza0V2ZW50EioKBmNoYW5nZRgBIAEoDjIaLnVzaGVyLnF1ZXVlLnYxLlRhc2tDaGFuZ2USIgoEdGFzaxgCIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlRhc2sSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqmgIKClRhc2tDaGFuZ2USGwoXVEFTS19DSEFOR0VfVU5TUEVDSUZJRUQQABITCg9UQVNLX0NIQU5HRV9QVVQQARIVChFUQVNLX0NIQU5HRV9UQUtFThACEhUKEVRBU0tfQ0hBTkdFX0FDS0VEEAMSGAoUVEFTS19DSEFOR0VfUkVMRUFTRUQQBBIVChFUQVNLX0NIQU5HRV9SRUFEWRAFEhYKElRBU0tfQ0hBTkdFX0JVUklFRBAGEhYKElRBU0tfQ0hBTkdFX0tJQ0tFRBAHEhcKE1RBU0tfQ0hBTkdFX0VYUElSRUQQCBIXChNUQVNLX0NIQU5HRV9ERUxFVEVEEAkSGQoVVEFTS19DSEFOR0VfVFJVTkNBVEVEEApiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_queue_v1_task]);
+  fileDesc("Cht1c2hlci9xdWV1ZS92MS9zdHJlYW0ucHJvdG8SDnVzaGVyLnF1ZXVlLnYxIoIBCgtXb3JrUmVxdWVzdBIqCgVzdGFydBgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtTdGFydEgAEigKBnNldHRsZRgCIAEoCzIWLnVzaGVyLnF1ZXVlLnYxLlNldHRsZUgAEhIKCHByZWZldGNoGAMgASgNSABCCQoHbWVzc2FnZSJmCglXb3JrU3RhcnQSDQoFdHViZXMYASADKAkSEAoIcHJlZmV0Y2gYAiABKA0SDwoHc2Vzc2lvbhgDIAEoCRISCgp0ZWxsX2VuZGVkGAQgASgIEhMKC3RlbGxzX2JlZ3VuGAUgASgIItMBCgZTZXR0bGUSEAoIc2VxdWVuY2UYASABKAQSDAoEYWNrcxgCIAMoCRIuCghyZWxlYXNlcxgDIAMoCzIcLnVzaGVyLnF1ZXVlLnYxLkxlYXNlUmVsZWFzZRIpCgZidXJpZXMYBCADKAsyGS51c2hlci5xdWV1ZS52MS5MZWFzZUJ1cnkSKwoHdG91Y2hlcxgFIAMoCzIaLnVzaGVyLnF1ZXVlLnYxLkxlYXNlVG91Y2gSEgoKZ2l2ZV9iYWNrcxgGIAMoCRINCgViZWd1bhgHIAMoCSJXCgxMZWFzZVJlbGVhc2USDQoFbGVhc2UYASABKAkSKAoFZGVsYXkYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SDgoGcmVhc29uGAMgASgJIioKCUxlYXNlQnVyeRINCgVsZWFzZRgBIAEoCRIOCgZyZWFzb24YAiABKAkiRgoKTGVhc2VUb3VjaBINCgVsZWFzZRgBIAEoCRIpCgZleHRlbmQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24inwEKDFdvcmtSZXNwb25zZRIqCgV0YXNrcxgBIAEoCzIZLnVzaGVyLnF1ZXVlLnYxLldvcmtUYXNrc0gAEioKB3NldHRsZWQYAiABKAsyFy51c2hlci5xdWV1ZS52MS5TZXR0bGVkSAASLAoFZW5kZWQYAyABKAsyGy51c2hlci5xdWV1ZS52MS5MZWFzZXNFbmRlZEgAQgkKB21lc3NhZ2UiHQoLTGVhc2VzRW5kZWQSDgoGbGVhc2VzGAEgAygJIjAKCVdvcmtUYXNrcxIjCgV0YXNrcxgBIAMoCzIULnVzaGVyLnF1ZXVlLnYxLlRhc2siSwoHU2V0dGxlZBIQCghzZXF1ZW5jZRgBIAEoBBIuCghmYWlsdXJlcxgCIAMoCzIcLnVzaGVyLnF1ZXVlLnYxLkxlYXNlRmFpbHVyZSKBAQoOUHJvZHVjZVJlcXVlc3QSEAoIc2VxdWVuY2UYASABKAQSDAoEdHViZRgCIAEoCRImCgV0YXNrcxgDIAMoCzIXLnVzaGVyLnF1ZXVlLnYxLk5ld1Rhc2sSJwoEd2FpdBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJxCg9Qcm9kdWNlUmVzcG9uc2USEAoIc2VxdWVuY2UYASABKAQSCwoDaWRzGAIgAygEEhIKCmR1cGxpY2F0ZXMYAyADKA0SKwoFZXJyb3IYBCABKAsyHC51c2hlci5xdWV1ZS52MS5Qcm9kdWNlRXJyb3IiLwoMUHJvZHVjZUVycm9yEg4KBnJlYXNvbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJIjUKDFdhdGNoUmVxdWVzdBIMCgR0dWJlGAEgASgJEhcKD2luY2x1ZGVfcGF5bG9hZBgCIAEoCCJYCg1XYXRjaFJlc3BvbnNlEioKBWV2ZW50GAEgASgLMhkudXNoZXIucXVldWUudjEuVGFza0V2ZW50SAASEAoGbWlzc2VkGAIgASgESABCCQoHbWVzc2FnZSKFAQoJVGFza0V2ZW50EioKBmNoYW5nZRgBIAEoDjIaLnVzaGVyLnF1ZXVlLnYxLlRhc2tDaGFuZ2USIgoEdGFzaxgCIAEoCzIULnVzaGVyLnF1ZXVlLnYxLlRhc2sSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAqmgIKClRhc2tDaGFuZ2USGwoXVEFTS19DSEFOR0VfVU5TUEVDSUZJRUQQABITCg9UQVNLX0NIQU5HRV9QVVQQARIVChFUQVNLX0NIQU5HRV9UQUtFThACEhUKEVRBU0tfQ0hBTkdFX0FDS0VEEAMSGAoUVEFTS19DSEFOR0VfUkVMRUFTRUQQBBIVChFUQVNLX0NIQU5HRV9SRUFEWRAFEhYKElRBU0tfQ0hBTkdFX0JVUklFRBAGEhYKElRBU0tfQ0hBTkdFX0tJQ0tFRBAHEhcKE1RBU0tfQ0hBTkdFX0VYUElSRUQQCBIXChNUQVNLX0NIQU5HRV9ERUxFVEVEEAkSGQoVVEFTS19DSEFOR0VfVFJVTkNBVEVEEApiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_queue_v1_task]);
 
 /**
  * A message of the worker to the server.
@@ -69,8 +69,7 @@ export const WorkRequestSchema: GenMessage<WorkRequest> = /*@__PURE__*/
  */
 export type WorkStart = Message<"usher.queue.v1.WorkStart"> & {
   /**
-   * The tubes to take from, 1 or more. In which turn tasks of different tubes come is not
-   * promised.
+   * The tubes to take from, 1 or more. They take turns.
    *
    * @generated from field: repeated string tubes = 1;
    */
@@ -78,7 +77,8 @@ export type WorkStart = Message<"usher.queue.v1.WorkStart"> & {
 
   /**
    * The most tasks, of all tubes together, that the worker holds unsettled; up to 10,000. 0, or
-   * not set: 500.
+   * not set: 32. A worker of short tasks asks for more, so that tasks are on their way while it
+   * works; one of long tasks for less, so that other workers get some.
    *
    * @generated from field: uint32 prefetch = 2;
    */
@@ -99,6 +99,15 @@ export type WorkStart = Message<"usher.queue.v1.WorkStart"> & {
    * @generated from field: bool tell_ended = 4;
    */
   tellEnded: boolean;
+
+  /**
+   * Whether the worker tells which tasks it begins: `begun` in Settle. What it has not begun when
+   * its lease ends goes back and uses no attempt. After ten such returns of a task one attempt is
+   * used, so that a task that ends workers before they begin it is not taken for ever.
+   *
+   * @generated from field: bool tells_begun = 5;
+   */
+  tellsBegun: boolean;
 };
 
 /**
@@ -109,7 +118,7 @@ export const WorkStartSchema: GenMessage<WorkStart> = /*@__PURE__*/
   messageDesc(file_usher_queue_v1_stream, 1);
 
 /**
- * What became of tasks: at most 10,000 leases, in any of the five lists.
+ * What became of tasks: at most 10,000 leases, in any of the lists.
  *
  * @generated from message usher.queue.v1.Settle
  */
@@ -156,6 +165,14 @@ export type Settle = Message<"usher.queue.v1.Settle"> & {
    * @generated from field: repeated string give_backs = 6;
    */
   giveBacks: string[];
+
+  /**
+   * Leases of tasks that the worker is about to begin; for one that `tells_begun`. They are read
+   * before the other lists. A lease that is settled has been begun without being named here.
+   *
+   * @generated from field: repeated string begun = 7;
+   */
+  begun: string[];
 };
 
 /**
