@@ -2,11 +2,13 @@ import type { MailWriter } from "../mail/mail-messages.ts";
 import type { PasswordHasher } from "../passwords/hasher.ts";
 import type { SessionRoom } from "../sessions/sessions.ts";
 import type { AttemptLimiter } from "./attempt-limiter.ts";
+import type { RefusalEvents } from "./refusal-events.ts";
 
 /** What the rules of accounts with passwords work on. */
 export interface AccountRoom extends SessionRoom {
   readonly hasher: PasswordHasher;
   readonly attempts: AttemptLimiter;
+  readonly refusals: RefusalEvents;
   readonly mail: MailWriter;
 }
 

@@ -24,14 +24,14 @@ export async function changePassword(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<void> {
-  const { repository, settings, hasher, mail, clock } = room;
+  const { repository, settings, hasher, mail, refusals, clock } = room;
   const { userId, keepSessionToken, signal } = request;
   const user = await repository.findCredentials({ userId });
   if (user === undefined) throw new UsherError("USER_NOT_FOUND");
   const failure = "password_change_failed";
   if (user.state !== "active") {
     const reason = "USER_NOT_ACTIVE";
-    await repository.recordEvent({ type: failure, userId, reason, time: clock.now() });
+    await refusals.record({ type: failure, userId, reason, time: clock.now() });
     throw new UsherError(reason);
   }
   const attempt = {

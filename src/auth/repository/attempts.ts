@@ -16,10 +16,10 @@ export interface AttemptSteps {
   reserveAttempt(attempt: AttemptReservation): Promise<ReservationOutcome>;
 
   /**
-   * Lets a try fail, with an event of it.
+   * Lets a try fail, with an event of it if there is one.
    * - a try that was taken back does not count
    */
-  failAttempt(id: string, event: NewAuditEvent): Promise<void>;
+  failAttempt(id: string, event: NewAuditEvent | undefined): Promise<void>;
 
   /** Takes a try back. It came to no answer, or its password was not wrong. */
   releaseAttempt(id: string): Promise<void>;

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from "node:crypto";
 import { invalid, UsherError } from "../../base/errors.ts";
+import type { RefusalEvents } from "../accounts/refusal-events.ts";
 import { withRefusalEvent } from "../accounts/refusals.ts";
 import type { Provider } from "../providers/provider.ts";
 import type { ProviderProfile, SavedState, Session, ToldAccount, User } from "../repository.ts";
@@ -11,7 +12,9 @@ import { completeCredentials, sealCredentials } from "./provider-credentials.ts"
 import { openSignInSecrets, sealSignInSecrets } from "./sign-in-secrets.ts";
 
 /** The parts that the rules of social sign-in work on. */
-export type SocialRoom = SocialCheckRoom;
+export interface SocialRoom extends SocialCheckRoom {
+  readonly refusals: RefusalEvents;
+}
 
 /** What the browser brought back from a provider. */
 export interface BroughtBack {

@@ -33,7 +33,7 @@ export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
           { $set: { pendingUntil: null } },
           options,
         );
-        transaction.events.push(event);
+        if (event !== undefined) transaction.events.push(event);
       }),
 
     releaseAttempt: (id) =>

@@ -21,7 +21,7 @@ export function attemptSteps({ sql, step, signIn }: AuthTransactions): AttemptSt
     failAttempt: (id, event) =>
       step(() => {
         sql.failAttempt.run({ id });
-        recordEvent(sql, event);
+        if (event !== undefined) recordEvent(sql, event);
       }),
 
     releaseAttempt: (id) =>

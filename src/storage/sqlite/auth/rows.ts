@@ -96,6 +96,7 @@ export function toEvent(row: Row): AuditEvent {
     address: text(row, "address"),
     device: text(row, "device"),
     reason: text(row, "reason"),
+    count: Number(row["count"]),
   };
 }
 
