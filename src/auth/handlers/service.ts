@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../logging/log.ts";
 import { createAccessTokens } from "../access-tokens/access-tokens.ts";
 import { createAttemptLimiter, FAILURE_LIFE_MS } from "../accounts/attempt-limiter.ts";
+import { createMailLimiter } from "../accounts/mail-limiter.ts";
 import { createRefusalEvents } from "../accounts/refusal-events.ts";
 import { createMailWriter, noMail } from "../mail/mail-messages.ts";
 import { createMailRelay, type MailQueue } from "../mail/mail-outbox.ts";
@@ -73,6 +74,7 @@ export function createAuthService(parts: AuthParts): AuthRoom {
     hasher: createPasswordHasher({ memoryKiB: settings.passwordMemoryKiB, passes: 2, lanes: 1 }),
     attempts: createAttemptLimiter(repository, clock),
     refusals,
+    mails: createMailLimiter(repository, clock, settings.maxMailsPerAddress),
     mail: relay ? createMailWriter(sealer, settings.returnCodes, relay.poke) : noMail,
   };
 

@@ -55,7 +55,7 @@ async function reserveAttempt(
 ): Promise<ReservationOutcome> {
   const refused = await refusalOf(transaction, attempt, limits);
   if (refused !== undefined) return refused;
-  const { id, account, address, now, pendingUntil } = attempt;
+  const { id, account, address, now, pendingUntil = null } = attempt;
   const { in: collections, options } = transaction;
   for (const { by } of limits) {
     const guard = { _id: guardOf(by) };
