@@ -279,8 +279,8 @@ export const AuthService: GenService<{
     output: typeof SignOutResponseSchema;
   },
   /**
-   * Lists where a user is signed in: for a "your devices" page. Never tells tokens. Changes
-   * nothing.
+   * Lists where a user is signed in, page by page: for a "your devices" page. Never tells tokens.
+   * Changes nothing.
    *
    * Retry: safe.
    * Errors: USER_NOT_FOUND.
