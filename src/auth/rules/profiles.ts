@@ -11,7 +11,11 @@ export function changedProfile(
   return bytesOf(changed) > maxBytes ? "too_large" : changed;
 }
 
-function bytesOf({ attributes, ...texts }: Profile): number {
+/** In bytes of UTF-8, of every field together, attribute keys included. */
+export const LARGEST_PROFILE = 16 * 1024;
+
+/** How large the fields of a profile are together, as `LARGEST_PROFILE` counts. */
+export function bytesOf({ attributes = {}, ...texts }: Partial<Profile>): number {
   const parts = [...Object.values(texts), ...Object.entries(attributes).flat()];
   return parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
 }
