@@ -75,6 +75,7 @@ export function createRefusalEvents(parts: {
 
   async function write(counted: Counted): Promise<void> {
     const { last, count } = counted;
+    if (count === 0) return;
     counted.count = 0;
     try {
       await repository.recordEvent({ ...last, time: clock.now(), count });
@@ -94,11 +95,9 @@ export function createRefusalEvents(parts: {
 
     async close() {
       closed = true;
+      for (const { cancel } of kinds.values()) cancel();
       await writing;
-      for (const counted of kinds.values()) {
-        counted.cancel();
-        if (counted.count > 0) await write(counted);
-      }
+      for (const counted of kinds.values()) await write(counted);
       kinds.clear();
     },
   };

@@ -141,6 +141,20 @@ test("What has been counted is written when the service closes", async (t) => {
   assert.deepEqual(await written(repository), [4, 1]);
 });
 
+test("A close waits for what is being written, and writes nothing twice", async (t) => {
+  const repository = await openRepository(t);
+  const clock = new StepClock();
+  const refusals = createRefusalEvents({ repository, clock, log: silentLog });
+  for (const userId of ["ann", "bob"]) {
+    for (let nth = 0; nth < 3; nth++) await refusals.record(refusal({ userId }));
+  }
+  clock.step(MINUTE);
+  const closed = refusals.close();
+  clock.step(MINUTE);
+  await closed;
+  assert.deepEqual(await written(repository), [2, 2, 1, 1]);
+});
+
 test("What could not be written is counted further", async (t) => {
   const repository = await openRepository(t);
   const clock = new StepClock();
