@@ -7,6 +7,8 @@ export interface AuthSettings {
   readonly sessionLifeMs: number;
   /** How many sessions a user may have; a further one ends the oldest. */
   readonly maxSessionsPerUser: number;
+  /** How many mails to one address may be asked for within 15 minutes. */
+  readonly maxMailsPerAddress: number;
   /** How long before its end a session that is checked is renewed, in milliseconds. */
   readonly sessionRenewBeforeMs: number;
   /** After how long a provider is asked again about a user who signed in there, in milliseconds. */
@@ -92,6 +94,7 @@ export function readAuthSettings({ auth }: Config): AuthSettings {
   return {
     sessionLifeMs: auth.sessionLife,
     maxSessionsPerUser: auth.maxSessionsPerUser,
+    maxMailsPerAddress: auth.maxMailsPerAddress,
     sessionRenewBeforeMs: auth.sessionRenewBefore,
     socialCheckMs: auth.socialCheckTime,
     issuer: auth.issuer,

@@ -87,6 +87,11 @@ export const settings = z
         "How many sessions a user may have. A sign-in beyond that ends the oldest.",
         { min: 1, max: 1_000 },
       ),
+      maxMailsPerAddress: count(
+        5,
+        "How many mails to one address may be asked for within 15 minutes, of all kinds together: activation codes and reset tokens, whoever sends them. Notices count too, and are sent in any case.",
+        { min: 1, max: 1_000 },
+      ),
       sessionRenewBefore: duration(
         "2d",
         "How long before its end a session that is checked is renewed.",

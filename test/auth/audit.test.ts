@@ -51,7 +51,7 @@ describe("ListAuditEvents", () => {
   });
 
   test("pages by time, and goes on where the page before ended", async (t) => {
-    const { client, clock } = await startRoom(t);
+    const { client, clock } = await startRoom(t, { settings: { maxMailsPerAddress: 7 } });
     const start = clock.now();
     for (let nth = 0; nth < 7; nth++) {
       await client.register({ email, userId: "ann" });

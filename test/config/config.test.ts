@@ -60,6 +60,7 @@ test("without any setting every default holds", () => {
     auth: {
       sessionLife: 7 * DAY,
       maxSessionsPerUser: 100,
+      maxMailsPerAddress: 5,
       sessionRenewBefore: 2 * DAY,
       socialCheckTime: 2 * DAY,
       issuer: "usher",

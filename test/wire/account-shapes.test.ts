@@ -71,7 +71,7 @@ test("the JSON of every call about accounts is as its users type and read it", a
   const { id: eventId, time, ...event } = events.events[0];
   assert.match(eventId, /^[1-9]\d*$/);
   assert.match(time, TIME);
-  assert.deepEqual(event, { type: "AUDIT_EVENT_TYPE_ACTIVATED", userId });
+  assert.deepEqual(event, { type: "AUDIT_EVENT_TYPE_ACTIVATED", userId, count: 1 });
   assert.deepEqual(await ask("DeleteUser", { userId }), {});
 
   const passwordHash = "$2b$04$abcdefghijklmnopqrstuubAecMWGbmQxiv.1AEZk7PUTbAqyEGMO";

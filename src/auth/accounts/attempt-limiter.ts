@@ -33,8 +33,8 @@ export interface AttemptLimiter {
    * signal's reason.
    */
   begin(attempt: Attempt, signal?: AbortSignal): Promise<string>;
-  /** The password was wrong: the try counts. */
-  fail(id: string, event: NewAuditEvent): Promise<void>;
+  /** The password was wrong: the try counts. Without an event that is all. */
+  fail(id: string, event: NewAuditEvent | undefined): Promise<void>;
   /** The try ended without a wrong password and does not count. */
   release(id: string): Promise<void>;
   /** A step of the store has released the try. Those who wait for it may go on. */
@@ -116,7 +116,7 @@ export function createAttemptLimiter(repository: AttemptSteps, clock: Clock): At
  * The key that an address counts under. Each address has one spelling. IPv4 inside IPv6 is IPv4. An
  * IPv6 address counts as its /64: one customer has at least that many.
  */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const { address: canonical } = new SocketAddress({ address, family: "ipv6" });
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1];

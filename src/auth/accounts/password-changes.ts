@@ -1,6 +1,6 @@
 import { UsherError } from "../../base/errors.ts";
 import { checkNewPassword } from "../passwords/strength.ts";
-import type { Email } from "../repository.ts";
+import type { Email, NewMail } from "../repository.ts";
 import { hashToken, randomSecret } from "../sessions/opaque-tokens.ts";
 import { type AccountRoom, userIdOf } from "./account-room.ts";
 import { tryPassword } from "./password-tries.ts";
@@ -24,14 +24,14 @@ export async function changePassword(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<void> {
-  const { repository, settings, hasher, mail, clock } = room;
+  const { repository, settings, hasher, mail, refusals, clock } = room;
   const { userId, keepSessionToken, signal } = request;
   const user = await repository.findCredentials({ userId });
   if (user === undefined) throw new UsherError("USER_NOT_FOUND");
   const failure = "password_change_failed";
   if (user.state !== "active") {
     const reason = "USER_NOT_ACTIVE";
-    await repository.recordEvent({ type: failure, userId, reason, time: clock.now() });
+    await refusals.record({ type: failure, userId, reason, time: clock.now() });
     throw new UsherError(reason);
   }
   const attempt = {
@@ -46,13 +46,14 @@ export async function changePassword(
     const { passwordStrength } = settings;
     const password = await checkNewPassword(passwordStrength, "new_password", request.newPassword);
     const newPasswordHash = await hasher.hash(password, signal);
+    const notice = email && (await writeNotice(room, email));
     const changed = await repository.changePassword({
       attemptId,
       userId,
       passwordHash,
       newPasswordHash,
       keptTokenHash: keepSessionToken === "" ? undefined : hashToken(keepSessionToken),
-      mail: email && mail.write({ kind: "password_changed", to: email.address }),
+      mail: notice,
       now: clock.now(),
     });
     switch (changed) {
@@ -68,12 +69,14 @@ export async function changePassword(
 
 /**
  * Makes a reset token for the user with an email. It is empty where Usher mails it and keeps it
- * to itself. Throws USER_NOT_FOUND and USER_NOT_ACTIVE.
+ * to itself. Throws USER_NOT_FOUND, USER_NOT_ACTIVE and TOO_MANY_ATTEMPTS.
  */
 export async function requestPasswordReset(
-  { repository, mail, clock }: AccountRoom,
+  { repository, mail, mails, clock }: AccountRoom,
   email: Email,
 ): Promise<{ readonly resetToken: string }> {
+  // Counted first and whatever comes, so that the limit does not tell who has an account.
+  await mails.count(email);
   const user = await repository.findCredentials({ emailKey: email.key });
   const resetToken = randomSecret();
   const now = clock.now();
@@ -133,14 +136,24 @@ export function completePasswordReset(
     );
     const passwordHash = await hasher.hash(password, signal);
     const user = await repository.findCredentials({ emailKey: email.key });
-    const to = user?.email?.address ?? email.address;
+    const notice = await writeNotice(room, user?.email ?? email);
     const completed = await repository.completePasswordReset({
       ...token,
       passwordHash,
-      mail: mail.write({ kind: "password_changed", to }),
+      mail: notice,
       now: clock.now(),
     });
     if (!completed) throw new UsherError("WRONG_RESTORE_TOKEN");
     mail.sent();
   });
+}
+
+/**
+ * The notice of a changed password. It is counted and never held back: otherwise whoever asks for
+ * too many codes first could change a password and its owner would not be told.
+ */
+async function writeNotice({ mail, mails }: AccountRoom, to: Email): Promise<NewMail | undefined> {
+  const notice = mail.write({ kind: "password_changed", to: to.address });
+  if (notice !== undefined) await mails.countNotice(to);
+  return notice;
 }

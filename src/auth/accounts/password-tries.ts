@@ -28,7 +28,8 @@ export interface RightPassword {
 
 /**
  * Checks a password within the limits. If it is right `use` is called, which must release the try.
- * Each refusal becomes an event, also one of `use`. An unknown user, a user without a password and
+ * Each refusal becomes an event, or is
+ * counted with others, also one of `use`. An unknown user, a user without a password and
  * a wrong password look the same to the caller, in words and in time. Throws WRONG_PASSWORD,
  * USER_NOT_ACTIVE, TOO_MANY_ATTEMPTS, OVERLOADED, and what `use` throws.
  */
@@ -37,14 +38,14 @@ export async function tryPassword<T>(
   given: PasswordTry,
   use: (right: RightPassword) => Promise<T>,
 ): Promise<T> {
-  const { repository, attempts } = room;
+  const { attempts, refusals } = room;
   let attemptId: string;
   try {
     const { address } = given.origin;
     const attempt: Attempt = { account: given.account, address };
     attemptId = await attempts.begin(attempt, given.signal);
   } catch (error) {
-    if (isRefusal(error)) await repository.recordEvent(await toEvent(room, given, error));
+    if (isRefusal(error)) await refusals.record(await toEvent(room, given, error));
     throw error;
   }
   try {
@@ -76,13 +77,13 @@ async function settle(
   attemptId: string,
   error: unknown,
 ): Promise<void> {
-  const { repository, attempts } = room;
+  const { attempts, refusals } = room;
   if (isRefusal(error) && error.reason === "WRONG_PASSWORD") {
-    await attempts.fail(attemptId, await toEvent(room, given, error));
+    await attempts.fail(attemptId, refusals.take(await toEvent(room, given, error)));
     return;
   }
   await attempts.release(attemptId);
-  if (isRefusal(error)) await repository.recordEvent(await toEvent(room, given, error));
+  if (isRefusal(error)) await refusals.record(await toEvent(room, given, error));
 }
 
 async function toEvent(

@@ -1,16 +1,11 @@
 import { invalid, UsherError } from "../../base/errors.ts";
 import type { Profile, User } from "../repository.ts";
+import { bytesOf, LARGEST_PROFILE } from "../rules/profiles.ts";
 import type { SessionRoom } from "../sessions/sessions.ts";
-
-/** In bytes of UTF-8, of every field together, attribute keys included. */
-const LARGEST_PROFILE = 16 * 1024;
 
 /** Throws INVALID_PARAMS, naming the field, for a profile that is too large by itself. */
 export function checkProfileSize(field: string, profile: Partial<Profile>): void {
-  const { attributes = {}, ...texts } = profile;
-  const parts = [...Object.values(texts), ...Object.entries(attributes).flat()];
-  const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
-  if (bytes > LARGEST_PROFILE) throw tooLarge(field);
+  if (bytesOf(profile) > LARGEST_PROFILE) throw tooLarge(field);
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
-import type { AuditSteps, NewAuditEvent } from "../repository.ts";
+import type { NewAuditEvent } from "../repository.ts";
+import type { RefusalEvents } from "./refusal-events.ts";
 
 /** An event of a refusal, but for what the refusal itself says. */
 export type Refused = Omit<NewAuditEvent, "time" | "reason">;
@@ -18,9 +19,9 @@ export function isRefusal(error: unknown): error is UsherError {
   return error instanceof UsherError && !notRefusals.has(error.reason);
 }
 
-/** Runs a call. If it is refused the event of `describe` is kept. */
+/** Runs a call. If it is refused the event of `describe` is kept, or counted. */
 export async function withRefusalEvent<T>(
-  { repository, clock }: { readonly repository: AuditSteps; readonly clock: Clock },
+  { refusals, clock }: { readonly refusals: RefusalEvents; readonly clock: Clock },
   describe: () => Refused | Promise<Refused>,
   call: () => Promise<T>,
 ): Promise<T> {
@@ -29,7 +30,7 @@ export async function withRefusalEvent<T>(
   } catch (error) {
     if (isRefusal(error)) {
       const { reason } = error;
-      await repository.recordEvent({ ...(await describe()), reason, time: clock.now() });
+      await refusals.record({ ...(await describe()), reason, time: clock.now() });
     }
     throw error;
   }

@@ -10,13 +10,15 @@ const CODE_LIFE_MS = 24 * 60 * 60_000;
 
 /**
  * Makes a pending user and an activation code, or a fresh code for one. The code is empty where
- * Usher mails it and keeps it to itself. Throws USER_ALREADY_EXISTS.
+ * Usher mails it and keeps it to itself. Throws USER_ALREADY_EXISTS and TOO_MANY_ATTEMPTS.
  */
 export async function register(
-  { repository, mail, clock }: AccountRoom,
+  { repository, mail, mails, clock }: AccountRoom,
   request: { readonly email: Email; readonly userId: string | undefined },
 ): Promise<{ readonly user: User; readonly activationCode: string }> {
   const { email, userId } = request;
+  // Counted first and whatever comes, so that the limit does not tell who has an account.
+  await mails.count(email);
   const code = randomSecret();
   const now = clock.now();
   const codeExpireTime = now + CODE_LIFE_MS;

@@ -4,10 +4,9 @@ import {
   type AuditEventSchema,
   AuditEventType as WireType,
 } from "../../../gen/usher/auth/v1/audit_pb.ts";
-import { invalid } from "../../base/errors.ts";
-import { pageSize, pageStart, pageToken } from "../../base/request-fields.ts";
-import type { AuditEvent, AuditEventType, AuditQuery, AuditSteps } from "../repository.ts";
-import { optionalUserIdField, timeField } from "./fields.ts";
+import { pageSize } from "../../base/request-fields.ts";
+import type { AuditEvent, AuditEventType, AuditSteps } from "../repository.ts";
+import { optionalUserIdField, placeField, placeToken, timeField } from "./fields.ts";
 import type { AuthHandlers } from "./handlers.ts";
 
 const wireTypes: Readonly<Record<AuditEventType, WireType>> = {
@@ -42,30 +41,22 @@ export function auditHandlers({
   return {
     async listAuditEvents(request) {
       const limit = pageSize("page_size", request.pageSize);
+      const after = placeField("page_token", request.pageToken);
       const userId = optionalUserIdField("user_id", request.userId);
       // One more than asked for is read, to know whether there are more.
       const events = await repository.listEvents({
         limit: limit + 1,
-        after: placeField("page_token", request.pageToken),
+        after: after && { time: after.time, id: String(after.number) },
         userId: userId === "" ? undefined : userId,
         startTime: timeField("start_time", request.startTime),
         endTime: timeField("end_time", request.endTime),
       });
       const page = events.slice(0, limit);
       const last = events.length > limit ? page.at(-1) : undefined;
-      const nextPageToken = last === undefined ? "" : pageToken(`${last.time} ${last.id}`);
+      const nextPageToken = last === undefined ? "" : placeToken(last.time, Number(last.id));
       return { events: page.map(toEvent), nextPageToken };
     },
   };
-}
-
-/** The token of the next page. */
-function placeField(field: string, token: string): AuditQuery["after"] {
-  const place = pageStart(field, token);
-  if (place === undefined) return undefined;
-  const [, time, id] = /^(-?\d{1,15}) (\d{1,15})$/.exec(String(place)) ?? [];
-  if (id === undefined) throw invalid(field, "is not a token that a page has returned");
-  return { time: Number(time), id };
 }
 
 function toEvent({ time, type, ...event }: AuditEvent): MessageInitShape<typeof AuditEventSchema> {

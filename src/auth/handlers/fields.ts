@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { invalid } from "../../base/errors.ts";
-import { textOf } from "../../base/request-fields.ts";
+import { pageStart, pageToken, textOf } from "../../base/request-fields.ts";
 import { parseEmail } from "../accounts/email.ts";
 import type { AuthRepository, Email } from "../repository.ts";
 
@@ -69,6 +69,26 @@ export function timeField(
     throw invalid(field, "is not a time from the year 1 to 9999");
   }
   return Number(seconds) * 1_000 + Math.ceil(nanos / 1e6);
+}
+
+/** A place in a list that is ordered by time, and by a number within a millisecond. */
+interface TimedPlace {
+  readonly time: number;
+  readonly number: number;
+}
+
+/** The token of the next page of such a list. */
+export function placeToken(time: number, number: number): string {
+  return pageToken(`${time} ${number}`);
+}
+
+/** The place that a token names; undefined for an empty token. */
+export function placeField(field: string, token: string): TimedPlace | undefined {
+  const place = pageStart(field, token);
+  if (place === undefined) return undefined;
+  const [, time, number] = /^(-?\d{1,15}) (\d{1,15})$/.exec(String(place)) ?? [];
+  if (number === undefined) throw invalid(field, "is not a token that a page has returned");
+  return { time: Number(time), number: Number(number) };
 }
 
 /** A description of a device, cut to a length that lists can show. */

@@ -4,6 +4,8 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../logging/log.ts";
 import { createAccessTokens } from "../access-tokens/access-tokens.ts";
 import { createAttemptLimiter, FAILURE_LIFE_MS } from "../accounts/attempt-limiter.ts";
+import { createMailLimiter } from "../accounts/mail-limiter.ts";
+import { createRefusalEvents } from "../accounts/refusal-events.ts";
 import { createMailWriter, noMail } from "../mail/mail-messages.ts";
 import { createMailRelay, type MailQueue } from "../mail/mail-outbox.ts";
 import { createPasswordHasher } from "../passwords/hasher.ts";
@@ -58,6 +60,7 @@ export function createAuthService(parts: AuthParts): AuthRoom {
     attemptLifeMs: FAILURE_LIFE_MS,
     eventLifeMs: settings.auditLifeMs,
   });
+  const refusals = createRefusalEvents({ repository, clock, log });
   const feed = new RevocationFeed({ repository, clock, log });
   const accessTokens = createAccessTokens({ ...settings, repository, sealer, clock, log });
   const room = {
@@ -70,6 +73,8 @@ export function createAuthService(parts: AuthParts): AuthRoom {
     accessTokens,
     hasher: createPasswordHasher({ memoryKiB: settings.passwordMemoryKiB, passes: 2, lanes: 1 }),
     attempts: createAttemptLimiter(repository, clock),
+    refusals,
+    mails: createMailLimiter(repository, clock, settings.maxMailsPerAddress),
     mail: relay ? createMailWriter(sealer, settings.returnCodes, relay.poke) : noMail,
   };
 
@@ -88,6 +93,7 @@ export function createAuthService(parts: AuthParts): AuthRoom {
     async close() {
       feed.close();
       await sweeper.close();
+      await refusals.close();
       await relay?.close();
       await http.close();
     },

@@ -1,4 +1,5 @@
 import { invalid } from "../../base/errors.ts";
+import { pageSize } from "../../base/request-fields.ts";
 import type { AccountRoom } from "../accounts/account-room.ts";
 import { signIn } from "../accounts/password-sign-in.ts";
 import { checkSession } from "../sessions/session-checks.ts";
@@ -9,6 +10,8 @@ import {
   deviceField,
   emailField,
   passwordField,
+  placeField,
+  placeToken,
   requiredField,
   userIdField,
 } from "./fields.ts";
@@ -50,9 +53,17 @@ export function sessionHandlers(
       return {};
     },
 
-    async listSessions({ userId }) {
-      const sessions = await listSessions(room, userIdField("user_id", userId));
-      return { sessions: sessions.map((session) => toSession(session, "")) };
+    async listSessions(request) {
+      const after = placeField("page_token", request.pageToken);
+      const { sessions, next } = await listSessions(room, {
+        userId: userIdField("user_id", request.userId),
+        limit: pageSize("page_size", request.pageSize),
+        after: after && { createTime: after.time, order: after.number },
+      });
+      return {
+        sessions: sessions.map((session) => toSession(session, "")),
+        nextPageToken: next === undefined ? "" : placeToken(next.createTime, next.order),
+      };
     },
 
     async revokeSessions({ userId, sessionIds }) {

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import type { FacebookSettings } from "../settings.ts";
 import { type OAuthTable, oauthProvider, type ProviderTools, under } from "./oauth.ts";
 import type { Provider } from "./provider.ts";
-import { readEmail, readId, readObject, readText } from "./read.ts";
+import { readEmail, readId, readObject, readProfile } from "./read.ts";
 
 /**
  * The Graph API's codes for what is wrong with the user's side of a login: 102 and 190 are a login
@@ -45,12 +45,7 @@ const table: OAuthTable<FacebookSettings> = {
       email,
       // Facebook does not say whether it has verified an email.
       emailVerified: trustEmail && email !== undefined,
-      profile: {
-        firstName: readText(body, "first_name"),
-        lastName: readText(body, "last_name"),
-        picture: "",
-        locale: "",
-      },
+      ...readProfile(body, { firstName: "first_name", lastName: "last_name" }),
     };
   },
 };

@@ -56,11 +56,13 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
   let keys: ExportedJWKSCache | undefined;
   let keysDistrustedAt = -Infinity;
 
-  /** The provider for one call, with the limits of that call. Rejects if it cannot be asked. */
-  async function configure(
-    signal: AbortSignal | undefined,
-    fetchJson = http.fetchFor({ provider: name, timeoutMs: requestTimeoutMs, signal }),
-  ): Promise<Configuration> {
+  /** What fetches for one call, with the limits of that call. */
+  function fetchWithin(signal: AbortSignal | undefined): LibraryFetch {
+    return http.fetchFor({ provider: name, timeoutMs: requestTimeoutMs, signal });
+  }
+
+  /** The provider for one call. Rejects if it cannot be asked. */
+  async function configure(fetchJson: LibraryFetch): Promise<Configuration> {
     if (discovered === undefined || clock.monotonic() - discovered.time >= DISCOVERY_LIFE_MS) {
       const found = await discovery(new URL(issuer), clientId, undefined, undefined, {
         [customFetch]: fetchJson,
@@ -92,10 +94,8 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
     signal: AbortSignal | undefined,
     ask: (config: Configuration) => Promise<Tokens>,
   ): Promise<{ readonly config: Configuration; readonly tokens: Tokens }> {
-    const recorded = new RecordedAnswer(
-      http.fetchFor({ provider: name, timeoutMs: requestTimeoutMs, signal }),
-    );
-    const config = await configure(signal, recorded.fetch);
+    const recorded = new RecordedAnswer(fetchWithin(signal));
+    const config = await configure(recorded.fetch);
     try {
       return { config, tokens: await ask(config) };
     } catch (error) {
@@ -103,7 +103,7 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
       if (!isBadSignature(error) || tooSoon || !recorded.hasAnswer) throw error;
       keysDistrustedAt = clock.monotonic();
       keys = undefined;
-      const fresh = await configure(signal, recorded.fetchAgain);
+      const fresh = await configure(recorded.fetchAgain);
       return { config: fresh, tokens: await ask(fresh) };
     }
   }
@@ -148,7 +148,7 @@ export function oidc(name: string, settings: OidcSettings, tools: ProviderTools)
 
     async authUrl({ redirectUri, state, codeVerifier, nonce, signal }) {
       try {
-        const config = await configure(signal);
+        const config = await configure(fetchWithin(signal));
         return buildAuthorizationUrl(config, {
           redirect_uri: redirectUri,
           scope: scopes.join(" "),
@@ -240,8 +240,8 @@ class RecordedAnswer {
   };
 
   readonly fetchAgain: LibraryFetch = async (url, options) => {
-    const isRecorded = options.method === "POST" && this.#answer !== undefined;
-    return isRecorded ? (this.#answer as Response).clone() : this.#fetch(url, options);
+    const recorded = options.method === "POST" ? this.#answer : undefined;
+    return recorded?.clone() ?? this.#fetch(url, options);
   };
 }
 
@@ -289,11 +289,11 @@ function isInvalidGrant(error: unknown): boolean {
 export function mergeClaims(idToken: JsonObject, userInfo: JsonObject): JsonObject {
   const told = withoutNulls(userInfo);
   const proven = withoutNulls(idToken);
+  const toldEmail = readEmail(told, "email");
   const repeats =
-    "email" in told &&
+    toldEmail !== undefined &&
     !("email_verified" in told) &&
-    readEmail(told, "email") !== undefined &&
-    readEmail(told, "email")?.key === readEmail(proven, "email")?.key;
+    toldEmail.key === readEmail(proven, "email")?.key;
   const { email, email_verified } = "email" in told && !repeats ? told : proven;
   return { ...proven, ...told, email, email_verified };
 }

@@ -80,6 +80,8 @@ export interface Identity {
   readonly email: Email | undefined;
   readonly emailVerified: boolean;
   readonly profile: ProviderProfile;
+  /** The fields that the provider told and that are empty here, since they were too long. */
+  readonly tooLong: readonly (keyof ProviderProfile)[];
 }
 
 /** The credentials that the provider gave to act for the user. Secret. */

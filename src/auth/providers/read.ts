@@ -1,5 +1,5 @@
 import { parseEmail } from "../accounts/email.ts";
-import type { Email } from "../repository.ts";
+import type { Email, ProviderProfile } from "../repository.ts";
 import type { JsonObject } from "./http.ts";
 import type { Identity } from "./provider.ts";
 
@@ -20,20 +20,44 @@ export function readId(value: unknown): string | undefined {
   return usable ? id : undefined;
 }
 
-/** A text of a profile: empty if there is none, cut if it is longer than a name can be. */
-export function readText(body: JsonObject, name: string): string {
-  const value = body[name];
-  if (typeof value !== "string") return "";
-  // Cut before it is cleaned: a provider may send megabytes.
-  const cleaned = value.slice(0, LONGEST_RAW_TEXT).toWellFormed().replaceAll("\0", "").trim();
-  return [...cleaned].slice(0, LONGEST_TEXT).join("");
+/** What each field of a profile is called where a provider tells it. */
+type ProfileNames = Readonly<Partial<Record<keyof ProviderProfile, string>>>;
+
+/**
+ * The profile that a provider tells. A field that is not there, or is no text, is empty. So is one
+ * that is too long: half a name would be shown as if it were one.
+ */
+export function readProfile(
+  body: JsonObject,
+  names: ProfileNames,
+): Pick<Identity, "profile" | "tooLong"> {
+  const profile = { firstName: "", lastName: "", picture: "", locale: "" };
+  const tooLong: (keyof ProviderProfile)[] = [];
+  for (const [field, name] of Object.entries(names) as [keyof ProviderProfile, string][]) {
+    const value = body[name];
+    if (typeof value !== "string") continue;
+    const read = field === "picture" ? readUrl(value) : readText(value);
+    if (read === undefined) tooLong.push(field);
+    else profile[field] = read;
+  }
+  return { profile, tooLong };
 }
 
-/** The address of a page or a picture; empty if there is none, or one that is not http or https. */
-export function readUrl(body: JsonObject, name: string): string {
-  const value = body[name];
-  if (typeof value !== "string" || value.length > LONGEST_URL || !isClean(value)) return "";
-  const url = URL.parse(value);
+/** A text, clean; undefined if it is longer than a name can be. */
+function readText(value: string): string | undefined {
+  // Looked at before it is cleaned: a provider may send megabytes.
+  if (value.length > LONGEST_RAW_TEXT) return undefined;
+  const cleaned = value.toWellFormed().replaceAll("\0", "").trim();
+  return [...cleaned].length > LONGEST_TEXT ? undefined : cleaned;
+}
+
+/**
+ * The address of a page or a picture; empty if it is not one of http or https, undefined if it is
+ * too long.
+ */
+function readUrl(value: string): string | undefined {
+  if (value.length > LONGEST_URL) return undefined;
+  const url = isClean(value) ? URL.parse(value) : null;
   return url?.protocol === "https:" || url?.protocol === "http:" ? value : "";
 }
 
@@ -67,12 +91,12 @@ export function readOpenIdClaims(claims: JsonObject, trustEmail: boolean): Ident
     socialId,
     email,
     emailVerified: email !== undefined && (verified || trustEmail),
-    profile: {
-      firstName: readText(claims, "given_name"),
-      lastName: readText(claims, "family_name"),
-      picture: readUrl(claims, "picture"),
-      locale: readText(claims, "locale"),
-    },
+    ...readProfile(claims, {
+      firstName: "given_name",
+      lastName: "family_name",
+      picture: "picture",
+      locale: "locale",
+    }),
   };
 }
 

@@ -2,7 +2,7 @@ import type { VkSettings } from "../settings.ts";
 import type { JsonObject } from "./http.ts";
 import { type OAuthTable, oauthProvider, type ProviderTools, under } from "./oauth.ts";
 import type { Identity, Provider } from "./provider.ts";
-import { readEmail, readErrorWord, readId, readObject, readText, readUrl } from "./read.ts";
+import { readEmail, readErrorWord, readId, readObject, readProfile } from "./read.ts";
 
 /** The version of the classic API whose answers are read here. */
 const API_VERSION = "5.199";
@@ -48,7 +48,7 @@ const vkId: OAuthTable<VkSettings> = {
   refusalDetails: (body) => ({ error: readErrorWord(body) }),
   readIdentity(body, settings) {
     const user = readObject(body, "user");
-    return identityOf(user["user_id"], user, user, settings, readUrl(user, "avatar"));
+    return identityOf(user["user_id"], user, user, settings, "avatar");
   },
 };
 
@@ -80,7 +80,7 @@ const classic: OAuthTable<VkSettings> = {
   readIdentity(body, settings, token) {
     const { response } = body;
     const user = Array.isArray(response) ? readObject({ user: response[0] }, "user") : {};
-    return identityOf(user["id"], user, token, settings, readUrl(user, "photo_200"));
+    return identityOf(user["id"], user, token, settings, "photo_200");
   },
 };
 
@@ -104,11 +104,6 @@ function identityOf(
     email,
     // VK does not say whether it has verified an email.
     emailVerified: trustEmail && email !== undefined,
-    profile: {
-      firstName: readText(user, "first_name"),
-      lastName: readText(user, "last_name"),
-      picture,
-      locale: "",
-    },
+    ...readProfile(user, { firstName: "first_name", lastName: "last_name", picture }),
   };
 }

@@ -12,6 +12,7 @@ export interface AuditSteps {
   /**
    * Lists events, at most `limit`.
    * - events are listed the newest first, those of one millisecond too
+   * - an event tells how many times it stands for, once where nothing is said
    * - events are filtered by user, by start time and by end time
    * - a list goes on after an event, whatever came meanwhile
    * - events stay when their user is deleted, in a reopened store too
@@ -54,6 +55,8 @@ export interface AuditEvent {
   readonly device: string;
   /** For a failure, the reason that the caller was answered. */
   readonly reason: string;
+  /** How many refusals it stands for: they are counted where many come that are alike. */
+  readonly count: number;
 }
 
 /** What is left out is not known. */

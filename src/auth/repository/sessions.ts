@@ -29,8 +29,9 @@ export interface SessionSteps {
   /**
    * Lists where a user is signed in; undefined if there is no such user.
    * - live sessions are listed the newest first, and none of another user
+   * - a list of sessions goes on after a place, whatever came and went meanwhile
    */
-  listSessions(request: UserRequest): Promise<readonly Session[] | undefined>;
+  listSessions(query: SessionQuery): Promise<SessionPage | undefined>;
 
   /**
    * Ends sessions of a user. Returns how many there were to end, or undefined if there is no such
@@ -55,6 +56,25 @@ export interface Session {
   readonly createTime: number;
   readonly lastSeenTime: number;
   readonly expireTime: number;
+}
+
+/** A place in the list of a user's sessions. */
+export interface SessionPlace {
+  readonly createTime: number;
+  /** Tells those of one millisecond apart. */
+  readonly order: number;
+}
+
+export interface SessionQuery extends UserRequest {
+  readonly limit: number;
+  /** `next` of the page before; undefined for the first page. */
+  readonly after: SessionPlace | undefined;
+}
+
+export interface SessionPage {
+  readonly sessions: readonly Session[];
+  /** Where the list goes on; undefined at its end. */
+  readonly next: SessionPlace | undefined;
 }
 
 /** A session to open. */

@@ -35,6 +35,7 @@ export interface SocialSteps {
    * - a deactivated user stays so, by account and by email alike, and nothing changes
    * - a user without an email gets a verified one, unless another user has it
    * - what the provider tells replaces the profile, and what it leaves empty does not
+   * - what the provider tells never makes a profile larger than it may be
    * - sign-ins of one new social account at once make one user
    * - sign-ins with one verified email at once make one user
    * - user, social account and session are stored together or not at all

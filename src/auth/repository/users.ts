@@ -12,7 +12,7 @@ export interface UserSteps {
    * - users are filtered by state, by email prefix and by provider, and by all of them at once
    * - a list of users goes on where the page before ended, whatever came and went meanwhile
    *
-   * A page may be short: it looks at a bounded number of users.
+   * A page may be short: it looks at a bounded number of users, and has a bounded number of bytes.
    */
   listUsers(query: UserQuery): Promise<UserPage>;
 

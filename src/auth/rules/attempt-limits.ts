@@ -18,6 +18,16 @@ export interface CountedTries {
   readonly lockedFrom: number | undefined;
 }
 
+/** What mail to an address counts under. No email key and no user's id has a colon. */
+export function mailAccount(emailKey: string): string {
+  return `mail:${emailKey}`;
+}
+
+/** All that is counted of one user. */
+export function accountsOfUser(userId: string, emailKey: string): readonly string[] {
+  return emailKey === "" ? [userId] : [userId, emailKey, mailAccount(emailKey)];
+}
+
 export function attemptLimits({
   account,
   address,

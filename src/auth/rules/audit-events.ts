@@ -1,6 +1,6 @@
 import type { AuditEvent, NewAuditEvent } from "../repository.ts";
 
-/** An event with every field; empty for what is not known. */
+/** An event with every field; empty for what is not known. It stands for one unless it says more. */
 export function wholeEvent(event: NewAuditEvent): Omit<AuditEvent, "id"> {
   return {
     userId: "",
@@ -9,6 +9,7 @@ export function wholeEvent(event: NewAuditEvent): Omit<AuditEvent, "id"> {
     address: "",
     device: "",
     reason: "",
+    count: 1,
     ...event,
   };
 }

@@ -11,7 +11,11 @@ export function changedProfile(
   return bytesOf(changed) > maxBytes ? "too_large" : changed;
 }
 
-function bytesOf({ attributes, ...texts }: Profile): number {
+/** In bytes of UTF-8, of every field together, attribute keys included. */
+export const LARGEST_PROFILE = 16 * 1024;
+
+/** How large the fields of a profile are together, as `LARGEST_PROFILE` counts. */
+export function bytesOf({ attributes = {}, ...texts }: Partial<Profile>): number {
   const parts = [...Object.values(texts), ...Object.entries(attributes).flat()];
   return parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
 }
@@ -20,15 +24,27 @@ const toldFields = ["firstName", "lastName", "picture", "locale"] as const;
 
 /**
  * The fields that change by what a provider tells; undefined if none do. A field that it leaves
- * empty stays.
+ * empty stays, and so does one with which the profile would be larger than it may be.
  */
 export function toldChanges(
-  profile: ProviderProfile,
+  profile: Profile,
   told: ProviderProfile,
 ): Partial<ProviderProfile> | undefined {
-  const changed = toldFields.filter(
-    (field) => told[field] !== "" && told[field] !== profile[field],
-  );
+  let whole = profile;
+  for (const field of toldFields) {
+    if (told[field] === "") continue;
+    const next = { ...whole, [field]: told[field] };
+    if (bytesOf(next) <= Math.max(LARGEST_PROFILE, bytesOf(whole))) whole = next;
+  }
+  const changed = toldFields.filter((field) => whole[field] !== profile[field]);
   if (changed.length === 0) return undefined;
-  return Object.fromEntries(changed.map((field) => [field, told[field]]));
+  return Object.fromEntries(changed.map((field) => [field, whole[field]]));
+}
+
+/** The fields that a provider told and that a profile did not take. */
+export function leftOutFields(
+  profile: Profile,
+  told: ProviderProfile,
+): readonly (keyof ProviderProfile)[] {
+  return toldFields.filter((field) => told[field] !== "" && told[field] !== profile[field]);
 }

@@ -1,7 +1,15 @@
+import { LARGEST_ANSWER_BYTES } from "../../base/answer-size.ts";
 import type { User, UserPage, UserQuery } from "../repository.ts";
 
 /** A page looks at so many users beyond those that it lists, so that no call is slow. */
 const MOST_PASSED_OVER = 1_000;
+
+/**
+ * In an answer a user and a social account take so much more than in JSON here: their times and
+ * states are longer there.
+ */
+const USER_BYTES = 128;
+const ACCOUNT_BYTES = 32;
 
 /** The last character of Unicode. Every text with a prefix sorts before the prefix and this. */
 const LAST_CHARACTER = "\u{10ffff}";
@@ -29,6 +37,7 @@ export class UserPageBuilder {
   #seen = 0;
   #last: string;
   #isFull = false;
+  #bytes = 0;
 
   constructor({ limit, after = "" }: UserQuery) {
     this.mostSeen = limit + MOST_PASSED_OVER;
@@ -42,19 +51,32 @@ export class UserPageBuilder {
    */
   take(place: string, isListed: boolean, toUser: () => User): boolean {
     if (isListed) {
-      if (this.#users.length === this.#limit) {
+      const user = this.#users.length < this.#limit ? toUser() : undefined;
+      if (user === undefined || !this.#hasRoom(user)) {
         this.#isFull = true;
         return false;
       }
-      this.#users.push(toUser());
+      this.#users.push(user);
     }
     this.#last = place;
     this.#seen++;
     return true;
   }
 
+  /** Counts a user in, if the answer may be so large. The first always has room. */
+  #hasRoom(user: User): boolean {
+    this.#bytes += mostBytes(user);
+    return this.#users.length === 0 || this.#bytes <= LARGEST_ANSWER_BYTES;
+  }
+
   page(): UserPage {
     const goesOn = this.#isFull || this.#seen === this.mostSeen;
     return { users: this.#users, next: goesOn ? this.#last : undefined };
   }
+}
+
+/** The most that a user takes in an answer. In JSON that is more than in protobuf. */
+function mostBytes(user: User): number {
+  const beside = USER_BYTES + ACCOUNT_BYTES * user.socialAccounts.length;
+  return Buffer.byteLength(JSON.stringify(user)) + beside;
 }

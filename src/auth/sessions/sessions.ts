@@ -1,7 +1,12 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { Clock } from "../../base/clock.ts";
 import { UsherError } from "../../base/errors.ts";
-import type { AuthRepository, Session, NewSession as SessionRecord } from "../repository.ts";
+import type {
+  AuthRepository,
+  SessionPage,
+  SessionQuery,
+  NewSession as SessionRecord,
+} from "../repository.ts";
 import type { AuthSettings } from "../settings.ts";
 import { hashToken, newSessionToken } from "./opaque-tokens.ts";
 
@@ -43,14 +48,14 @@ export async function signOut({ repository, clock }: SessionRoom, token: string)
   if (!ended) throw new UsherError("NOT_AUTHENTICATED");
 }
 
-/** Lists where a user is signed in, the newest first. Throws USER_NOT_FOUND. */
+/** One page of where a user is signed in, the newest first. Throws USER_NOT_FOUND. */
 export async function listSessions(
   { repository, clock }: SessionRoom,
-  userId: string,
-): Promise<readonly Session[]> {
-  const sessions = await repository.listSessions({ userId, now: clock.now() });
-  if (sessions === undefined) throw new UsherError("USER_NOT_FOUND");
-  return sessions;
+  query: Omit<SessionQuery, "now">,
+): Promise<SessionPage> {
+  const page = await repository.listSessions({ ...query, now: clock.now() });
+  if (page === undefined) throw new UsherError("USER_NOT_FOUND");
+  return page;
 }
 
 /** Ends sessions of a user, all of them without ids. Returns how many. Throws USER_NOT_FOUND. */

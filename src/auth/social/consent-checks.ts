@@ -1,9 +1,10 @@
 import type { Log } from "../../logging/log.ts";
-import type { Credentials, Provider } from "../providers/provider.ts";
-import type { DueAccount, SocialCheck, User } from "../repository.ts";
+import type { Credentials, Identity, Provider } from "../providers/provider.ts";
+import type { DueAccount, User } from "../repository.ts";
 import type { Sealer } from "../sealing/sealer.ts";
 import type { SessionRoom } from "../sessions/sessions.ts";
 import { openCredentials, sealCredentials } from "./provider-credentials.ts";
+import { logLeftOut } from "./told-profiles.ts";
 
 /** How long after a provider was asked it may be asked again, if it did not confirm. */
 export const ASK_AGAIN_AFTER_MS = 60_000;
@@ -42,12 +43,14 @@ export async function askProviderAgain(
   const keep = async (
     fresh: Credentials,
     confirmed: boolean,
-    told: SocialCheck["told"],
+    told: Identity | undefined,
   ): Promise<SocialCheckResult> => {
     const sealedCredentials = sealCredentials(sealer, account, fresh);
     const now = clock.now();
     const check = { account, sealedCredentials, confirmed, told, now };
-    return { outcome: "stands", user: await repository.keepSocialCheck(check) };
+    const user = await repository.keepSocialCheck(check);
+    if (user && told) logLeftOut(log, provider.name, told, user.profile);
+    return { outcome: "stands", user };
   };
 
   switch (answer.outcome) {

@@ -1,17 +1,21 @@
 import { randomUUIDv7 } from "node:crypto";
 import { invalid, UsherError } from "../../base/errors.ts";
+import type { RefusalEvents } from "../accounts/refusal-events.ts";
 import { withRefusalEvent } from "../accounts/refusals.ts";
 import type { Provider } from "../providers/provider.ts";
-import type { ProviderProfile, SavedState, Session, ToldAccount, User } from "../repository.ts";
+import type { SavedState, Session, ToldAccount, User } from "../repository.ts";
 import { hashToken, randomSecret } from "../sessions/opaque-tokens.ts";
 import { requireSession } from "../sessions/session-checks.ts";
 import { newSession, type Origin } from "../sessions/sessions.ts";
 import type { SocialCheckRoom } from "./consent-checks.ts";
 import { completeCredentials, sealCredentials } from "./provider-credentials.ts";
 import { openSignInSecrets, sealSignInSecrets } from "./sign-in-secrets.ts";
+import { logLeftOut, type ToldProfile } from "./told-profiles.ts";
 
 /** The parts that the rules of social sign-in work on. */
-export type SocialRoom = SocialCheckRoom;
+export interface SocialRoom extends SocialCheckRoom {
+  readonly refusals: RefusalEvents;
+}
 
 /** What the browser brought back from a provider. */
 export interface BroughtBack {
@@ -93,17 +97,18 @@ export async function completeSocialAuth(
   const about: { userId?: string } = {};
   const describe = () => ({ ...failure, ...about });
   return withRefusalEvent(room, describe, async () => {
-    const { account, profile, clientState } = await identify(room, provider, request);
+    const { account, told, clientState } = await identify(room, provider, request);
     const now = room.clock.now();
     const { token, record } = newSession(room, origin, now);
     const newUserId = randomUUIDv7();
-    const signIn = { account, profile, newUserId, session: record, now };
+    const signIn = { account, profile: told.profile, newUserId, session: record, now };
     const signedIn = await room.repository.signInSocially(signIn);
     if (signedIn.outcome === "user_not_active") {
       about.userId = signedIn.userId;
       throw new UsherError("USER_NOT_ACTIVE");
     }
     const { user, session, created } = signedIn;
+    logLeftOut(room.log, provider.name, told, user.profile);
     return { user, session, token, created, clientState };
   });
 }
@@ -208,7 +213,7 @@ async function identify(
   { code, state, deviceId, signal }: BroughtBack,
 ): Promise<{
   readonly account: ToldAccount;
-  readonly profile: ProviderProfile;
+  readonly told: ToldProfile;
   readonly clientState: string;
 }> {
   const { clientState, ...begun } = await takeState(room, provider, state);
@@ -217,7 +222,7 @@ async function identify(
   const found = await provider.identify(asked);
   switch (found.outcome) {
     case "identified": {
-      const { profile, ...identity } = found.identity;
+      const { profile, tooLong, ...identity } = found.identity;
       const owner = { provider: provider.name, socialId: identity.socialId };
       const { credentials } = found;
       const sealedCredentials = sealCredentials(room.sealer, owner, credentials);
@@ -226,7 +231,7 @@ async function identify(
           ? (before: string) => completeCredentials(room.sealer, owner, credentials, before)
           : undefined;
       const account = { ...owner, ...identity, sealedCredentials, completedBy };
-      return { account, profile, clientState };
+      return { account, told: { profile, tooLong }, clientState };
     }
     case "code_refused":
       throw new UsherError("WRONG_AUTH_CODE");

@@ -1,10 +1,9 @@
+import { LARGEST_ANSWER_BYTES } from "../../base/answer-size.ts";
 import type { TaskTable } from "../structures/task-table.ts";
 import type { ViewedTube } from "./task-view.ts";
 
 /** An answer stops growing at this many bytes of payload. */
 const MAX_PAYLOAD_BYTES = 3 * 2 ** 20;
-/** And at this many bytes in all: gRPC clients refuse more than 4 MiB by default. */
-const MAX_BYTES = 3.75 * 2 ** 20;
 /** A task takes at most this much in an answer beside its payload and its texts. */
 const TASK_BYTES = 128;
 
@@ -26,7 +25,9 @@ export class AnswerSize {
     const payload = this.#table.size[slot] as number;
     this.#payloadBytes += payload;
     this.#bytes += payload + this.#bytesBeside(slot);
-    return isFirst || (this.#payloadBytes <= MAX_PAYLOAD_BYTES && this.#bytes <= MAX_BYTES);
+    return (
+      isFirst || (this.#payloadBytes <= MAX_PAYLOAD_BYTES && this.#bytes <= LARGEST_ANSWER_BYTES)
+    );
   }
 
   #bytesBeside(slot: number): number {

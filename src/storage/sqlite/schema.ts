@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { StorageOpenError } from "../open-error.ts";
-import { accountsSchema, authSchema, tokensSchema } from "./auth/schema.ts";
+import { accountsSchema, authSchema, eventCountsSchema, tokensSchema } from "./auth/schema.ts";
 import { keptTimesSchema, queueSchema } from "./queue/schema.ts";
 
 /**
@@ -13,6 +13,7 @@ const migrations: readonly string[] = [
   accountsSchema,
   tokensSchema,
   keptTimesSchema,
+  eventCountsSchema,
 ];
 
 /** Brings a database to the newest schema. Throws StorageOpenError if a newer Usher wrote it. */

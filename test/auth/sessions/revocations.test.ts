@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext } from "node:test";
 import { RevocationFeed, type RevocationNews } from "../../../src/auth/sessions/revocation-feed.ts";
+import { pageToken } from "../../../src/base/request-fields.ts";
 import { silentLog } from "../../../src/logging/log.ts";
 import { makeActive, NOW, signInByPassword } from "../../conformance/auth/fixtures.ts";
 import { test } from "../../support/on-each-storage.ts";
 import { StepClock } from "../../support/step-clock.ts";
 import { openRepository } from "../repositories.ts";
-import { MINUTE, refused, signInAtFacebook, startRoom } from "../room.ts";
+import { DAY, MINUTE, refused, signInAtFacebook, startRoom } from "../room.ts";
 
 async function start(t: TestContext) {
   const repository = await openRepository(t);
@@ -224,8 +225,49 @@ describe("ListSessions and RevokeSessions", () => {
     assert.deepEqual((await client.listSessions({ userId })).sessions, []);
   });
 
+  test("are listed page by page, a hundred where no size is asked for", async (t) => {
+    const { client, repository, clock } = await startRoom(t);
+    await makeActive(repository, "ann@example.com", { userId: "ann" });
+    const origin = { device: "", address: "" };
+    const ends = { expireTime: clock.now() + DAY, mostOfUser: 1_000 };
+    for (let nth = 0; nth < 105; nth++) {
+      const session = { id: `s${nth}`, tokenHash: Buffer.from(`${nth}`), ...origin, ...ends };
+      await signInByPassword(repository, "ann", "", { session, now: clock.now() });
+      if (nth % 2 === 0) clock.step(1);
+    }
+    for (const [pageSize, sizes] of [
+      [0, [100, 5]],
+      [35, [35, 35, 35]],
+      [1_000, [105]],
+    ] as const) {
+      const pages: string[][] = [];
+      let pageToken = "";
+      do {
+        const page = await client.listSessions({ userId: "ann", pageSize, pageToken });
+        pages.push(page.sessions.map(({ id }) => id));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+      assert.deepEqual(
+        pages.map(({ length }) => length),
+        sizes,
+      );
+      const newestFirst = Array.from({ length: 105 }, (_, nth) => `s${104 - nth}`);
+      assert.deepEqual(pages.flat(), newestFirst);
+    }
+  });
+
   test("of nobody are USER_NOT_FOUND, and bad input names its field", async (t) => {
     const { client } = await startRoom(t);
+    for (const bad of [
+      { field: "page_size", request: { pageSize: -1 } },
+      { field: "page_size", request: { pageSize: 1_001 } },
+      { field: "page_token", request: { pageToken: "junk!" } },
+      { field: "page_token", request: { pageToken: pageToken("junk") } },
+      { field: "page_token", request: { pageToken: pageToken(17) } },
+    ]) {
+      const request = { userId: "ann", ...bad.request };
+      await refused(client.listSessions(request), "INVALID_PARAMS", bad.field);
+    }
     await refused(client.listSessions({ userId: "nobody" }), "USER_NOT_FOUND");
     await refused(client.revokeSessions({ userId: "nobody" }), "USER_NOT_FOUND");
     await refused(client.listSessions({}), "INVALID_PARAMS", "user_id");

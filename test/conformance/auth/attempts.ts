@@ -101,6 +101,29 @@ export const attemptCases: Cases = {
     }
   },
 
+  async "a try that needs no settling counts from its time on, whatever crashes"(storage) {
+    const repository = await storage.open();
+    const mail = () => reservation("mail:ann", { pendingUntil: undefined });
+    assert.deepEqual(await repository.reserveAttempt(mail()), reserved);
+    const outcomes = await Promise.all(
+      Array.from({ length: 4 }, () => repository.reserveAttempt(mail())),
+    );
+    assert.deepEqual(outcomes.map(({ outcome }) => outcome).toSorted(), [
+      "locked",
+      "locked",
+      "locked",
+      "reserved",
+    ]);
+    await storage.close();
+    const reopened = await storage.open();
+    assert.deepEqual(await reopened.reserveAttempt(mail()), {
+      outcome: "locked",
+      retryAfterMs: WINDOW,
+    });
+    const over = { ...mail(), now: NOW + WINDOW };
+    assert.deepEqual(await reopened.reserveAttempt(over), reserved);
+  },
+
   async "tries that a crash cut off count as one failure of their account, and nobody waits for them"(
     storage,
   ) {

@@ -30,6 +30,7 @@ const blank = {
   address: "",
   device: "",
   reason: "",
+  count: 1,
 };
 
 export function listEvents(
@@ -63,6 +64,7 @@ export const auditCases: Cases = {
       address: "192.0.2.1",
       device: "Phone \u{1F600}",
       reason: "a",
+      count: 3,
     } as const;
     await repository.recordEvent(full);
     await record(repository, { reason: "b", time: NOW }, { reason: "c", time: NOW + 1 });
@@ -72,6 +74,19 @@ export const auditCases: Cases = {
     assert.deepEqual(told, full);
     assert.equal(new Set(events.map((event) => event.id)).size, 3);
     assert.ok(id);
+  },
+
+  async "an event tells how many times it stands for, once where nothing is said"(storage) {
+    const repository = await storage.open();
+    const refusal = { type: "sign_in_failed", time: NOW, reason: "TOO_MANY_ATTEMPTS" } as const;
+    await repository.recordEvent(refusal);
+    await repository.recordEvent({ ...refusal, count: 123_456 });
+    await storage.close();
+    const reopened = await storage.open();
+    assert.deepEqual(
+      (await listEvents(reopened)).map(({ count }) => count),
+      [123_456, 1],
+    );
   },
 
   async "events are filtered by user, by start time and by end time"(storage) {

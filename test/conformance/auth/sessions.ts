@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { SessionPlace } from "../../../src/auth/repository.ts";
 import type { Cases } from "./cases.ts";
 import {
   CONFIGURED,
@@ -235,11 +236,37 @@ export const sessionCases: Cases = {
     await signInWithToken(repository, "another's", { account: { socialId: "2" } });
     await repository.endSession({ tokenHash: hashOf("gone"), now: NOW });
     const [one, two, three] = opened;
-    const listed = await repository.listSessions({ userId: "ann", now: NOW + MINUTE });
-    assert.deepEqual(listed, [three, two, one]);
+    const query = { userId: "ann", now: NOW + MINUTE, limit: 3, after: undefined };
+    const listed = await repository.listSessions(query);
+    assert.deepEqual(listed, { sessions: [three, two, one], next: undefined });
     await repository.deactivateUser({ userId: "ann", now: NOW + MINUTE });
-    assert.deepEqual(await repository.listSessions({ userId: "ann", now: NOW + MINUTE }), []);
-    assert.equal(await repository.listSessions({ userId: "nobody", now: NOW }), undefined);
+    const none = await repository.listSessions(query);
+    assert.deepEqual(none, { sessions: [], next: undefined });
+    assert.equal(await repository.listSessions({ ...query, userId: "nobody" }), undefined);
+  },
+
+  async "a list of sessions goes on after a place, whatever came and went meanwhile"(storage) {
+    const repository = await storage.open();
+    // Several are of one millisecond.
+    const times = [0, 1, 1, 1, 1, 2, 3];
+    for (const [nth, ms] of times.entries()) {
+      const session = { id: `${nth}` };
+      await signInWithToken(repository, `${nth}`, { newUserId: "ann", session, now: NOW + ms });
+    }
+    const told: string[] = [];
+    let after: SessionPlace | undefined;
+    do {
+      const query = { userId: "ann", now: NOW + MINUTE, limit: 2, after };
+      const page = await repository.listSessions(query);
+      assert.ok(page);
+      told.push(page.sessions.map(({ id }) => id).join(" "));
+      after = page.next;
+      // The last one of the page ends, and a new one begins.
+      const ended = page.sessions.at(-1)?.id ?? "";
+      await repository.endSession({ tokenHash: hashOf(ended), now: NOW + MINUTE });
+      await signInWithToken(repository, `new ${ended}`, { now: NOW + MINUTE });
+    } while (after !== undefined);
+    assert.deepEqual(told, ["6 5", "4 3", "2 1", "0"]);
   },
 
   async "sessions are revoked by id, and what is not the user's own is passed over"(storage) {

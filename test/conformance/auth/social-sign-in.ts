@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LARGEST_PROFILE } from "../../../src/auth/rules/profiles.ts";
 import type { Cases } from "./cases.ts";
 import {
   checkToken,
@@ -237,6 +238,32 @@ export const socialSignInCases: Cases = {
     assert.equal(renamed.user.updateTime, NOW + 5);
     const same = await signIn(repository, { profile: { lastName: "Kim" }, now: NOW + 9 });
     assert.equal(same.user.updateTime, NOW + 5);
+  },
+
+  async "what the provider tells never makes a profile larger than it may be"(storage) {
+    const repository = await storage.open();
+    const { user } = await signIn(repository, { profile: { firstName: "Ann" } });
+    const attributes = { a: "x".repeat(LARGEST_PROFILE - 8) };
+    const change = { userId: user.id, profile: { attributes }, maxBytes: LARGEST_PROFILE };
+    await repository.updateProfile({ ...change, now: NOW });
+    // There is room for four bytes more.
+    const told = { firstName: "Annabell", lastName: "\u00e9\u00e9\u00e9", locale: "de" };
+    const { user: after } = await signIn(repository, { profile: told, now: NOW + 1 });
+    const stays = { firstName: "Ann", lastName: "", picture: "", attributes };
+    assert.deepEqual(after.profile, { ...stays, locale: "de" });
+    const account = { provider: "facebook", socialId: "1", sealedCredentials: "sealed" };
+    const checked = await repository.keepSocialCheck({
+      account,
+      sealedCredentials: "sealed",
+      confirmed: true,
+      told: {
+        email: undefined,
+        emailVerified: false,
+        profile: { ...told, picture: "https://p", locale: "deu" },
+      },
+      now: NOW + 2,
+    });
+    assert.deepEqual(checked?.profile, { ...stays, locale: "deu" });
   },
 
   async "sign-ins of one new social account at once make one user"(storage) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mailAccount } from "../../../src/auth/rules/attempt-limits.ts";
 import { reservation } from "./attempts.ts";
 import { listEvents } from "./audit.ts";
 import type { Cases } from "./cases.ts";
@@ -99,7 +100,7 @@ export const userCases: Cases = {
     await signInWithToken(repository, "token", { account });
     const reset = { emailKey: "ann@example.com", tokenHash: hashOf("reset"), now: NOW };
     await repository.saveResetToken({ ...reset, expireTime: NOW + DAY, mail: undefined });
-    const tries = ["ann@example.com", "ann"].map((tried) =>
+    const tries = ["ann@example.com", mailAccount("ann@example.com"), "ann"].map((tried) =>
       reservation(tried, { accountLimit: 1 }),
     );
     for (const attempt of tries) {

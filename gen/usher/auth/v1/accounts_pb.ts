@@ -249,7 +249,8 @@ export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*
  */
 export type ListUsersResponse = Message<"usher.auth.v1.ListUsersResponse"> & {
   /**
-   * The users, in a stable order. May be fewer than asked for before the last page.
+   * The users, in a stable order. May be fewer than asked for before the last page: with filters,
+   * and where profiles are large, since a page ends before it outgrows 4 MiB.
    *
    * @generated from field: repeated usher.auth.v1.User users = 1;
    */

@@ -53,9 +53,11 @@ export const AuthService: GenService<{
    * which the caller (or Usher, with `auth.mail_tube`) sends to the email. For a user who is
    * pending already it makes a fresh code; the id stays and the older code is void.
    *
-   * Retry: safe. Only the code of the last call works.
+   * Retry: safe. Only the code of the last call works, and each call counts as a mail.
    * Errors: USER_ALREADY_EXISTS (the email is an active or deactivated user's, or a pending user's
-   * with another id, or the id is taken), INVALID_PARAMS.
+   * with another id, or the id is taken), TOO_MANY_ATTEMPTS (5 mails to the email within 15
+   * minutes, by this call and RequestPasswordReset together, whether or not they succeeded:
+   * `auth.max_mails_per_address`; its `RetryInfo` says how long to wait), INVALID_PARAMS.
    *
    * @generated from rpc usher.auth.v1.AuthService.Register
    */
@@ -141,8 +143,8 @@ export const AuthService: GenService<{
    * The password so far keeps working. A user without a password gets one this way. Answer the end
    * user alike whether or not this fails, so that nobody learns which emails are known.
    *
-   * Retry: safe. Only the token of the last call works.
-   * Errors: USER_NOT_FOUND, USER_NOT_ACTIVE.
+   * Retry: safe. Only the token of the last call works, and each call counts as a mail.
+   * Errors: USER_NOT_FOUND, USER_NOT_ACTIVE, TOO_MANY_ATTEMPTS (as Register; of unknown emails too).
    *
    * @generated from rpc usher.auth.v1.AuthService.RequestPasswordReset
    */
@@ -277,8 +279,8 @@ export const AuthService: GenService<{
     output: typeof SignOutResponseSchema;
   },
   /**
-   * Lists where a user is signed in: for a "your devices" page. Never tells tokens. Changes
-   * nothing.
+   * Lists where a user is signed in, page by page: for a "your devices" page. Never tells tokens.
+   * Changes nothing.
    *
    * Retry: safe.
    * Errors: USER_NOT_FOUND.

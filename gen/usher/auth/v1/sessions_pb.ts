@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file usher/auth/v1/sessions.proto.
  */
 export const file_usher_auth_v1_sessions: GenFile = /*@__PURE__*/
-  fileDesc("Chx1c2hlci9hdXRoL3YxL3Nlc3Npb25zLnByb3RvEg11c2hlci5hdXRoLnYxIu0BCgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRva2VuGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEg4KBmRldmljZRgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlEKDVNpZ25JblJlcXVlc3QSDQoFZW1haWwYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSDgoGZGV2aWNlGAMgASgJEg8KB2FkZHJlc3MYBCABKAkicgoOU2lnbkluUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnVzaGVyLmF1dGgudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYudXNoZXIuYXV0aC52MS5TZXNzaW9uEhQKDGFjY2Vzc190b2tlbhgDIAEoCSIkChNDaGVja1Nlc3Npb25SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIngKFENoZWNrU2Vzc2lvblJlc3BvbnNlEiEKBHVzZXIYASABKAsyEy51c2hlci5hdXRoLnYxLlVzZXISJwoHc2Vzc2lvbhgCIAEoCzIWLnVzaGVyLmF1dGgudjEuU2Vzc2lvbhIUCgxhY2Nlc3NfdG9rZW4YAyABKAkiHwoOU2lnbk91dFJlcXVlc3QSDQoFdG9rZW4YASABKAkiEQoPU2lnbk91dFJlc3BvbnNlIiYKE0xpc3RTZXNzaW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCSJAChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLnVzaGVyLmF1dGgudjEuU2Vzc2lvbiI9ChVSZXZva2VTZXNzaW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRITCgtzZXNzaW9uX2lkcxgCIAMoCSInChZSZXZva2VTZXNzaW9uc1Jlc3BvbnNlEg0KBWNvdW50GAEgASgFIikKF1dhdGNoUmV2b2NhdGlvbnNSZXF1ZXN0Eg4KBmN1cnNvchgBIAEoCSLQAQoYV2F0Y2hSZXZvY2F0aW9uc1Jlc3BvbnNlEg4KBmN1cnNvchgBIAEoCRIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI4Cg9zZXNzaW9uX3Jldm9rZWQYAyABKAsyHS51c2hlci5hdXRoLnYxLlNlc3Npb25SZXZva2VkSAASMgoMdXNlcl9yZXZva2VkGAQgASgLMhoudXNoZXIuYXV0aC52MS5Vc2VyUmV2b2tlZEgAQgwKCnJldm9jYXRpb24iNQoOU2Vzc2lvblJldm9rZWQSEgoKc2Vzc2lvbl9pZBgBIAEoCRIPCgd1c2VyX2lkGAIgASgJIh4KC1VzZXJSZXZva2VkEg8KB3VzZXJfaWQYASABKAliBnByb3RvMw", [file_google_protobuf_timestamp, file_usher_auth_v1_user]);
+  fileDesc("Chx1c2hlci9hdXRoL3YxL3Nlc3Npb25zLnByb3RvEg11c2hlci5hdXRoLnYxIu0BCgdTZXNzaW9uEgoKAmlkGAEgASgJEg0KBXRva2VuGAIgASgJEhAKCHByb3ZpZGVyGAMgASgJEg4KBmRldmljZRgEIAEoCRIPCgdhZGRyZXNzGAUgASgJEi8KC2NyZWF0ZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5sYXN0X3NlZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIlEKDVNpZ25JblJlcXVlc3QSDQoFZW1haWwYASABKAkSEAoIcGFzc3dvcmQYAiABKAkSDgoGZGV2aWNlGAMgASgJEg8KB2FkZHJlc3MYBCABKAkicgoOU2lnbkluUmVzcG9uc2USIQoEdXNlchgBIAEoCzITLnVzaGVyLmF1dGgudjEuVXNlchInCgdzZXNzaW9uGAIgASgLMhYudXNoZXIuYXV0aC52MS5TZXNzaW9uEhQKDGFjY2Vzc190b2tlbhgDIAEoCSIkChNDaGVja1Nlc3Npb25SZXF1ZXN0Eg0KBXRva2VuGAEgASgJIngKFENoZWNrU2Vzc2lvblJlc3BvbnNlEiEKBHVzZXIYASABKAsyEy51c2hlci5hdXRoLnYxLlVzZXISJwoHc2Vzc2lvbhgCIAEoCzIWLnVzaGVyLmF1dGgudjEuU2Vzc2lvbhIUCgxhY2Nlc3NfdG9rZW4YAyABKAkiHwoOU2lnbk91dFJlcXVlc3QSDQoFdG9rZW4YASABKAkiEQoPU2lnbk91dFJlc3BvbnNlIk0KE0xpc3RTZXNzaW9uc1JlcXVlc3QSDwoHdXNlcl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJZChRMaXN0U2Vzc2lvbnNSZXNwb25zZRIoCghzZXNzaW9ucxgBIAMoCzIWLnVzaGVyLmF1dGgudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiPQoVUmV2b2tlU2Vzc2lvbnNSZXF1ZXN0Eg8KB3VzZXJfaWQYASABKAkSEwoLc2Vzc2lvbl9pZHMYAiADKAkiJwoWUmV2b2tlU2Vzc2lvbnNSZXNwb25zZRINCgVjb3VudBgBIAEoBSIpChdXYXRjaFJldm9jYXRpb25zUmVxdWVzdBIOCgZjdXJzb3IYASABKAki0AEKGFdhdGNoUmV2b2NhdGlvbnNSZXNwb25zZRIOCgZjdXJzb3IYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOAoPc2Vzc2lvbl9yZXZva2VkGAMgASgLMh0udXNoZXIuYXV0aC52MS5TZXNzaW9uUmV2b2tlZEgAEjIKDHVzZXJfcmV2b2tlZBgEIAEoCzIaLnVzaGVyLmF1dGgudjEuVXNlclJldm9rZWRIAEIMCgpyZXZvY2F0aW9uIjUKDlNlc3Npb25SZXZva2VkEhIKCnNlc3Npb25faWQYASABKAkSDwoHdXNlcl9pZBgCIAEoCSIeCgtVc2VyUmV2b2tlZBIPCgd1c2VyX2lkGAEgASgJYgZwcm90bzM", [file_google_protobuf_timestamp, file_usher_auth_v1_user]);
 
 /**
  * One sign-in of one user. It lives 7 days, and each renewal starts them anew.
@@ -276,6 +276,20 @@ export type ListSessionsRequest = Message<"usher.auth.v1.ListSessionsRequest"> &
    * @generated from field: string user_id = 1;
    */
   userId: string;
+
+  /**
+   * Most sessions on the page. 0 means 100; 1,000 is the limit.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before, of the same user. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
 };
 
 /**
@@ -286,17 +300,25 @@ export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__P
   messageDesc(file_usher_auth_v1_sessions, 7);
 
 /**
- * The outcome of ListSessions.
+ * One page of sessions.
  *
  * @generated from message usher.auth.v1.ListSessionsResponse
  */
 export type ListSessionsResponse = Message<"usher.auth.v1.ListSessionsResponse"> & {
   /**
-   * The user's live sessions, the newest first, never with a token. Empty: signed in nowhere.
+   * The user's live sessions, the newest first, never with a token. An empty first page: signed in
+   * nowhere.
    *
    * @generated from field: repeated usher.auth.v1.Session sessions = 1;
    */
   sessions: Session[];
+
+  /**
+   * Token of the next page. Empty: this was the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
 };
 
 /**

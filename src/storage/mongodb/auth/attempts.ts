@@ -33,7 +33,7 @@ export function attemptSteps({ step, alone }: AuthTransactions): AttemptSteps {
           { $set: { pendingUntil: null } },
           options,
         );
-        transaction.events.push(event);
+        if (event !== undefined) transaction.events.push(event);
       }),
 
     releaseAttempt: (id) =>
@@ -55,7 +55,7 @@ async function reserveAttempt(
 ): Promise<ReservationOutcome> {
   const refused = await refusalOf(transaction, attempt, limits);
   if (refused !== undefined) return refused;
-  const { id, account, address, now, pendingUntil } = attempt;
+  const { id, account, address, now, pendingUntil = null } = attempt;
   const { in: collections, options } = transaction;
   for (const { by } of limits) {
     const guard = { _id: guardOf(by) };

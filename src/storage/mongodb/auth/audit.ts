@@ -45,5 +45,5 @@ async function listEvents(
     const before = goesOn ? after.time : endTime;
     found.push(...(await list({ time: { $gte: startTime, $lt: before } }, limit - found.length)));
   }
-  return found.map(({ _id, ...event }) => ({ id: String(_id), ...event }));
+  return found.map(({ _id, ...event }) => ({ id: String(_id), ...event, count: event.count ?? 1 }));
 }

@@ -120,7 +120,11 @@ export interface MailDocument {
   readonly expireTime: number | null;
 }
 
-export type EventDocument = Omit<AuditEvent, "id"> & { readonly _id: number };
+export type EventDocument = Omit<AuditEvent, "id" | "count"> & {
+  readonly _id: number;
+  /** Absent in events that were kept before refusals were counted: 1. */
+  readonly count?: number;
+};
 export type RevocationDocument = Omit<Revocation, "sequence"> & { readonly _id: number };
 export type SigningKeyDocument = Omit<SigningKey, "id"> & {
   readonly _id: string;

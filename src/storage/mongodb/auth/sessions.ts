@@ -1,9 +1,11 @@
-import type { SessionSteps } from "../../../auth/repository.ts";
+import type { SessionPlace, SessionQuery, SessionSteps } from "../../../auth/repository.ts";
+import { readForPage, sessionPage } from "../../../auth/rules/session-pages.ts";
 import { toSession } from "./documents.ts";
 import { REVOKING } from "./revocations.ts";
+import type { SessionDocument } from "./schema.ts";
 import { checkWithoutWrites, findSession, writeCheck } from "./session-checks.ts";
 import { endSessions, liveSessionsOfUser } from "./session-ends.ts";
-import type { AuthTransactions } from "./transactions.ts";
+import type { AuthReader, AuthTransactions } from "./transactions.ts";
 import { findUser } from "./user-documents.ts";
 
 export function sessionSteps({ step, alone }: AuthTransactions): SessionSteps {
@@ -22,10 +24,11 @@ export function sessionSteps({ step, alone }: AuthTransactions): SessionSteps {
         return true;
       }, REVOKING),
 
-    listSessions: ({ userId, now }) =>
+    listSessions: (query) =>
       step(async (transaction) => {
+        const { userId } = query;
         if ((await findUser(transaction, { userId })) === undefined) return undefined;
-        return (await liveSessionsOfUser(transaction, userId, now)).map(toSession).reverse();
+        return sessionPage(await readSessions(transaction, query), query, toSession, placeOf);
       }),
 
     revokeSessions: ({ userId, sessionIds, now }) =>
@@ -38,4 +41,27 @@ export function sessionSteps({ step, alone }: AuthTransactions): SessionSteps {
         return chosen.length;
       }, REVOKING),
   };
+}
+
+/** The newest first, from a place on. */
+function readSessions(
+  { in: { sessions }, options }: AuthReader,
+  query: SessionQuery,
+): Promise<SessionDocument[]> {
+  const { userId, now, after } = query;
+  const live = { userId, expireTime: { $gt: now }, endTime: null };
+  const { createTime = 0, order = 0 } = after ?? {};
+  const earlier = {
+    $or: [{ createTime: { $lt: createTime } }, { createTime, order: { $lt: order } }],
+  };
+  const page = {
+    ...options,
+    sort: { createTime: -1, order: -1 },
+    limit: readForPage(query),
+  } as const;
+  return sessions.find(after === undefined ? live : { ...live, ...earlier }, page).toArray();
+}
+
+function placeOf({ createTime, order }: SessionDocument): SessionPlace {
+  return { createTime, order };
 }

@@ -6,6 +6,7 @@ import type {
   UserRequest,
   UserSteps,
 } from "../../../auth/repository.ts";
+import { accountsOfUser } from "../../../auth/rules/attempt-limits.ts";
 import { changedProfile } from "../../../auth/rules/profiles.ts";
 import { guardOf } from "./attempts.ts";
 import { toUser } from "./documents.ts";
@@ -53,7 +54,7 @@ export function userSteps({ step, alone }: AuthTransactions): UserSteps {
         const user = await users.findOneAndDelete({ _id: userId }, options);
         if (user === null) return false;
         await sessions.deleteMany({ userId }, options);
-        const accounts = [userId, user.emailKey ?? ""];
+        const accounts = accountsOfUser(userId, user.emailKey ?? "");
         await attempts.deleteMany({ account: { $in: accounts } }, options);
         const guards = accounts.map((account) => guardOf({ account }));
         await attemptGuards.deleteMany({ _id: { $in: guards } }, options);

@@ -21,7 +21,7 @@ export function attemptSteps({ sql, step, signIn }: AuthTransactions): AttemptSt
     failAttempt: (id, event) =>
       step(() => {
         sql.failAttempt.run({ id });
-        recordEvent(sql, event);
+        if (event !== undefined) recordEvent(sql, event);
       }),
 
     releaseAttempt: (id) =>
@@ -44,7 +44,7 @@ function reserveAttempt(sql: AuthStatements, attempt: AttemptReservation): Reser
   const tries = attemptLimits(attempt).map((limit) => triesOf(sql, limit, attempt));
   const refused = attemptRefusal(attempt, tries);
   if (refused !== undefined) return refused;
-  const { id, account, address, now, pendingUntil } = attempt;
+  const { id, account, address, now, pendingUntil = null } = attempt;
   sql.insertAttempt.run({ id, account, address, now, pendingUntil });
   return { outcome: "reserved" };
 }

@@ -1,12 +1,11 @@
 import type {
   AuditEvent,
-  AuditEventType,
   AuditQuery,
   AuditSteps,
   NewAuditEvent,
 } from "../../../auth/repository.ts";
 import { wholeEvent } from "../../../auth/rules/audit-events.ts";
-import { type Row, text } from "./rows.ts";
+import { toEvent } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
@@ -40,18 +39,4 @@ function listEvents(sql: AuthStatements, query: AuditQuery): AuditEvent[] {
       ? sql.listEvents.all(range)
       : sql.listEventsOfUser.all({ ...range, userId });
   return rows.map(toEvent);
-}
-
-function toEvent(row: Row): AuditEvent {
-  return {
-    id: String(row["id"]),
-    time: Number(row["time"]),
-    type: row["type"] as AuditEventType,
-    userId: text(row, "user_id"),
-    sessionId: text(row, "session_id"),
-    provider: text(row, "provider"),
-    address: text(row, "address"),
-    device: text(row, "device"),
-    reason: text(row, "reason"),
-  };
 }

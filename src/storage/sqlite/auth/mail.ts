@@ -1,18 +1,11 @@
 import type { MailSteps, NewMail } from "../../../auth/repository.ts";
-import { text } from "./rows.ts";
+import { toMail } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
 export function mailSteps({ sql, step }: AuthTransactions): MailSteps {
   return {
-    listMail: (limit) =>
-      step(() =>
-        sql.listMail.all({ limit }).map((row) => ({
-          id: text(row, "id"),
-          sealed: text(row, "sealed_mail"),
-          expireTime: row["expire_time"] === null ? undefined : Number(row["expire_time"]),
-        })),
-      ),
+    listMail: (limit) => step(() => sql.listMail.all({ limit }).map(toMail)),
 
     removeMail: (ids) =>
       step(() => {

@@ -11,7 +11,7 @@ import { passwordRefusal } from "../../../auth/rules/passwords.ts";
 import { isSameHash } from "../../same-hash.ts";
 import { recordEvent } from "./audit.ts";
 import { keepMail } from "./mail.ts";
-import { bytes, type Row, stateOf, text } from "./rows.ts";
+import { bytes, type Row, stateOf, text, toEmail } from "./rows.ts";
 import { revokeSessionsOfUser } from "./session-ends.ts";
 import { openSession } from "./session-starts.ts";
 import type { AuthStatements } from "./statements.ts";
@@ -107,11 +107,10 @@ function userOfResetToken(sql: AuthStatements, token: ResetToken): string | unde
 }
 
 function toCredentials(row: Row): Credentials {
-  const key = text(row, "email_key");
   return {
     userId: text(row, "id"),
     state: stateOf(row),
-    email: key === "" ? undefined : { address: text(row, "email"), key },
+    email: toEmail(row),
     passwordHash: text(row, "password_hash"),
   };
 }

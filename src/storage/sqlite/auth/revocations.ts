@@ -1,19 +1,12 @@
 import type { RevocationSteps } from "../../../auth/repository.ts";
-import { required, text } from "./rows.ts";
+import { required, toRevocation } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
 export function revocationSteps({ sql, step }: AuthTransactions): RevocationSteps {
   return {
     listRevocations: ({ after, limit }) =>
-      step(() =>
-        sql.listRevocations.all({ after, limit }).map((row) => ({
-          sequence: Number(row["sequence"]),
-          time: Number(row["time"]),
-          userId: text(row, "user_id"),
-          sessionId: text(row, "session_id"),
-        })),
-      ),
+      step(() => sql.listRevocations.all({ after, limit }).map(toRevocation)),
 
     lastRevocation: () => step(() => Number(required(sql.lastRevocation.get())["sequence"])),
   };

@@ -1,7 +1,14 @@
 import type { SQLOutputValue } from "node:sqlite";
 import type {
+  AuditEvent,
+  AuditEventType,
+  Email,
+  NewMail,
+  Profile,
+  Revocation,
   SavedState,
   Session,
+  SigningKey,
   SocialAccount,
   User,
   UserState,
@@ -29,18 +36,29 @@ export function toUser(row: Row, socialAccounts: readonly SocialAccount[]): User
     id: text(row, "id"),
     email: text(row, "email"),
     state: stateOf(row),
-    profile: {
-      firstName: text(row, "first_name"),
-      lastName: text(row, "last_name"),
-      picture: text(row, "picture"),
-      locale: text(row, "locale"),
-      attributes: JSON.parse(text(row, "attributes")) as Record<string, string>,
-    },
+    profile: toProfile(row),
     socialAccounts,
     hasPassword: row["password_hash"] !== null,
     createTime: Number(row["create_time"]),
     updateTime: Number(row["update_time"]),
   };
+}
+
+/** Of a row of a user. */
+export function toProfile(row: Row): Profile {
+  return {
+    firstName: text(row, "first_name"),
+    lastName: text(row, "last_name"),
+    picture: text(row, "picture"),
+    locale: text(row, "locale"),
+    attributes: JSON.parse(text(row, "attributes")) as Record<string, string>,
+  };
+}
+
+/** Of a row of a user; undefined without an email. */
+export function toEmail(row: Row): Email | undefined {
+  const key = text(row, "email_key");
+  return key === "" ? undefined : { address: text(row, "email"), key };
 }
 
 /** Of a row of `accountsOfUser`. */
@@ -64,6 +82,47 @@ export function toSession(row: Row): Session {
     createTime: Number(row["create_time"]),
     lastSeenTime: Number(row["last_seen_time"]),
     expireTime: Number(row["expire_time"]),
+  };
+}
+
+export function toEvent(row: Row): AuditEvent {
+  return {
+    id: String(row["id"]),
+    time: Number(row["time"]),
+    type: row["type"] as AuditEventType,
+    userId: text(row, "user_id"),
+    sessionId: text(row, "session_id"),
+    provider: text(row, "provider"),
+    address: text(row, "address"),
+    device: text(row, "device"),
+    reason: text(row, "reason"),
+    count: Number(row["count"]),
+  };
+}
+
+export function toMail(row: Row): NewMail {
+  return {
+    id: text(row, "id"),
+    sealed: text(row, "sealed_mail"),
+    expireTime: row["expire_time"] === null ? undefined : Number(row["expire_time"]),
+  };
+}
+
+export function toRevocation(row: Row): Revocation {
+  return {
+    sequence: Number(row["sequence"]),
+    time: Number(row["time"]),
+    userId: text(row, "user_id"),
+    sessionId: text(row, "session_id"),
+  };
+}
+
+export function toSigningKey(row: Row): SigningKey {
+  return {
+    id: text(row, "id"),
+    publicKey: text(row, "public_key"),
+    sealedPrivateKey: text(row, "sealed_private_key"),
+    useTime: Number(row["use_time"]),
   };
 }
 

@@ -159,3 +159,8 @@ CREATE INDEX revocations_time ON revocations (time);
 ALTER TABLE social_accounts ADD COLUMN confirm_time INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE social_accounts ADD COLUMN ask_time INTEGER NOT NULL DEFAULT 0;
 `;
+
+/** How many refusals an event stands for. */
+export const eventCountsSchema = `
+ALTER TABLE audit_events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+`;

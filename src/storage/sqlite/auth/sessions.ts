@@ -1,5 +1,6 @@
-import type { SessionSteps } from "../../../auth/repository.ts";
-import { text, toSession } from "./rows.ts";
+import type { SessionPlace, SessionSteps } from "../../../auth/repository.ts";
+import { readForPage, sessionPage } from "../../../auth/rules/session-pages.ts";
+import { type Row, text, toSession } from "./rows.ts";
 import type { SessionCache } from "./session-cache.ts";
 import {
   dueAt,
@@ -38,10 +39,18 @@ export function sessionSteps(
         return true;
       }),
 
-    listSessions: ({ userId, now }) =>
+    listSessions: (query) =>
       step(() => {
+        const { userId, now, after } = query;
         if (sql.userById.get({ userId }) === undefined) return undefined;
-        return sql.liveSessionsOfUser.all({ userId, now }).map(toSession).reverse();
+        const rows = sql.listSessions.all({
+          userId,
+          now,
+          beforeTime: after?.createTime ?? Number.MAX_SAFE_INTEGER,
+          beforeOrder: after?.order ?? Number.MAX_SAFE_INTEGER,
+          limit: readForPage(query),
+        });
+        return sessionPage(rows, query, toSession, placeOf);
       }),
 
     revokeSessions: ({ userId, sessionIds, now }) =>
@@ -55,4 +64,8 @@ export function sessionSteps(
         return chosen.length;
       }),
   };
+}
+
+function placeOf(row: Row): SessionPlace {
+  return { createTime: Number(row["create_time"]), order: Number(row["place"]) };
 }

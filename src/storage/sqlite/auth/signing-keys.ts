@@ -1,18 +1,10 @@
 import type { SigningKeySteps } from "../../../auth/repository.ts";
-import { text } from "./rows.ts";
+import { toSigningKey } from "./rows.ts";
 import type { AuthTransactions } from "./transactions.ts";
 
 export function signingKeySteps({ sql, step }: AuthTransactions): SigningKeySteps {
   return {
-    listSigningKeys: () =>
-      step(() =>
-        sql.listSigningKeys.all().map((row) => ({
-          id: text(row, "id"),
-          publicKey: text(row, "public_key"),
-          sealedPrivateKey: text(row, "sealed_private_key"),
-          useTime: Number(row["use_time"]),
-        })),
-      ),
+    listSigningKeys: () => step(() => sql.listSigningKeys.all().map(toSigningKey)),
 
     addSigningKey: ({ key, newestId, dropIds }) =>
       step(() => {

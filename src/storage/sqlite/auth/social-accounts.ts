@@ -2,7 +2,7 @@ import type { ProviderProfile, ToldAccount } from "../../../auth/repository.ts";
 import { toldChanges } from "../../../auth/rules/profiles.ts";
 import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
 import { recordEvent } from "./audit.ts";
-import { text } from "./rows.ts";
+import { required, text } from "./rows.ts";
 import type { AuthStatements } from "./statements.ts";
 import { userOf, writeProfile } from "./user-rows.ts";
 
@@ -32,15 +32,22 @@ export function storeAccount(
     return;
   }
   updateEmail(sql, userId, account, now);
-  const before = sql.credentialsOfAccount.get({ provider, socialId });
-  const kept =
-    before === undefined ? undefined : account.completedBy?.(text(before, "sealed_credentials"));
   sql.updateAccountCredentials.run({
     provider,
     socialId,
-    sealedCredentials: kept ?? sealedCredentials,
+    sealedCredentials: keptCredentials(sql, account),
     now,
   });
+}
+
+/** The credentials of an account that was known before. */
+function keptCredentials(
+  sql: AuthStatements,
+  { provider, socialId, sealedCredentials, completedBy }: ToldAccount,
+): string {
+  if (completedBy === undefined) return sealedCredentials;
+  const before = required(sql.credentialsOfAccount.get({ provider, socialId }));
+  return completedBy(text(before, "sealed_credentials"));
 }
 
 /** Gives a verified email to a user who has none, unless another user has it. */

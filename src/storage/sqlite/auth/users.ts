@@ -6,6 +6,7 @@ import type {
   UserRequest,
   UserSteps,
 } from "../../../auth/repository.ts";
+import { accountsOfUser } from "../../../auth/rules/attempt-limits.ts";
 import { changedProfile } from "../../../auth/rules/profiles.ts";
 import { recordEvent } from "./audit.ts";
 import { recordRevocation } from "./revocations.ts";
@@ -40,7 +41,9 @@ export function userSteps({ sql, step, add, erase }: AuthTransactions): UserStep
         const row = sql.userById.get({ userId });
         if (row === undefined) return false;
         sql.deleteUser.run({ userId });
-        for (const account of [userId, text(row, "email_key")]) sql.forgetAttempts.run({ account });
+        for (const account of accountsOfUser(userId, text(row, "email_key"))) {
+          sql.forgetAttempts.run({ account });
+        }
         recordEvent(sql, { type: "deleted", userId, time: now });
         recordRevocation(sql, { userId }, now);
         return true;

@@ -1,7 +1,19 @@
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
-import type { AuditEventType, UserState } from "../../../auth/repository.ts";
 import type { AccountRecord, AuthKind, AuthRecords, HashRecord } from "../../moved-records.ts";
-import { type Row, text, toState } from "../auth/rows.ts";
+import {
+  bytes,
+  type Row,
+  stateOf,
+  text,
+  toEmail,
+  toEvent,
+  toMail,
+  toProfile,
+  toRevocation,
+  toSession,
+  toSigningKey,
+  toState,
+} from "../auth/rows.ts";
 import type { SqliteDatabase } from "../database.ts";
 
 /** Records that are in memory at a time. */
@@ -54,19 +66,10 @@ function records(accounts: StatementSync): Readers {
   return {
     users: (row) => ({
       id: text(row, "id"),
-      email:
-        row["email"] === null
-          ? undefined
-          : { address: text(row, "email"), key: text(row, "email_key") },
-      state: row["state"] as UserState,
+      email: toEmail(row),
+      state: stateOf(row),
       passwordHash: orUndefined(row["password_hash"], String),
-      profile: {
-        firstName: text(row, "first_name"),
-        lastName: text(row, "last_name"),
-        picture: text(row, "picture"),
-        locale: text(row, "locale"),
-        attributes: JSON.parse(text(row, "attributes")) as Record<string, string>,
-      },
+      profile: toProfile(row),
       activationCode: hashIn(row, "activation"),
       resetToken: hashIn(row, "reset"),
       accounts: accounts.all(text(row, "id")).map(toAccount),
@@ -74,20 +77,14 @@ function records(accounts: StatementSync): Readers {
       updateTime: Number(row["update_time"]),
     }),
     sessions: (row) => ({
-      id: text(row, "id"),
+      ...toSession(row),
       userId: text(row, "user_id"),
       order: Number(row["row"]),
-      tokenHash: row["token_hash"] as Uint8Array,
-      oldTokenHash: orUndefined(row["old_token_hash"], bytes),
+      tokenHash: bytes(row, "token_hash"),
+      oldTokenHash: orUndefined(row["old_token_hash"], asBytes),
       oldTokenExpireTime: orUndefined(row["old_token_expire_time"], Number),
-      successorSalt: orUndefined(row["successor_salt"], bytes),
-      provider: text(row, "provider"),
+      successorSalt: orUndefined(row["successor_salt"], asBytes),
       socialId: text(row, "social_id"),
-      device: text(row, "device"),
-      address: text(row, "address"),
-      createTime: Number(row["create_time"]),
-      lastSeenTime: Number(row["last_seen_time"]),
-      expireTime: Number(row["expire_time"]),
       endTime: orUndefined(row["end_time"], Number),
     }),
     states: toState,
@@ -98,36 +95,10 @@ function records(accounts: StatementSync): Readers {
       time: Number(row["time"]),
       pendingUntil: orUndefined(row["pending_until"], Number),
     }),
-    mail: (row) => ({
-      id: text(row, "id"),
-      sealed: text(row, "sealed_mail"),
-      expireTime: orUndefined(row["expire_time"], Number),
-      order: Number(row["sequence"]),
-    }),
-    events: (row) => ({
-      id: String(row["id"]),
-      time: Number(row["time"]),
-      type: row["type"] as AuditEventType,
-      userId: text(row, "user_id"),
-      sessionId: text(row, "session_id"),
-      provider: text(row, "provider"),
-      address: text(row, "address"),
-      device: text(row, "device"),
-      reason: text(row, "reason"),
-    }),
-    revocations: (row) => ({
-      sequence: Number(row["sequence"]),
-      time: Number(row["time"]),
-      userId: text(row, "user_id"),
-      sessionId: text(row, "session_id"),
-    }),
-    signingKeys: (row) => ({
-      id: text(row, "id"),
-      publicKey: text(row, "public_key"),
-      sealedPrivateKey: text(row, "sealed_private_key"),
-      useTime: Number(row["use_time"]),
-      order: Number(row["row"]),
-    }),
+    mail: (row) => ({ ...toMail(row), order: Number(row["sequence"]) }),
+    events: toEvent,
+    revocations: toRevocation,
+    signingKeys: (row) => ({ ...toSigningKey(row), order: Number(row["row"]) }),
   };
 }
 
@@ -150,7 +121,7 @@ function hashIn(row: Row, name: string): HashRecord | undefined {
   return { hash, expireTime: Number(row[`${name}_end`]) };
 }
 
-function bytes(value: SQLOutputValue): Uint8Array {
+function asBytes(value: SQLOutputValue): Uint8Array {
   return value as Uint8Array;
 }
 

@@ -6,9 +6,9 @@ const page = `
 export const auditSql = {
   insertEvent: `
     INSERT INTO audit_events
-      (time, type, user_id, session_id, provider, address, device, reason)
+      (time, type, user_id, session_id, provider, address, device, reason, count)
     VALUES
-      (:time, :type, :userId, :sessionId, :provider, :address, :device, :reason)`,
+      (:time, :type, :userId, :sessionId, :provider, :address, :device, :reason, :count)`,
   listEvents: `SELECT * FROM audit_events WHERE ${page}`,
   listEventsOfUser: `SELECT * FROM audit_events WHERE user_id = :userId AND ${page}`,
 } as const;

@@ -37,6 +37,12 @@ export const sessionSql = {
     SELECT * FROM sessions
     WHERE user_id = :userId AND expire_time > :now AND end_time IS NULL
     ORDER BY create_time, rowid`,
+  // The newest first, from a place on.
+  listSessions: `
+    SELECT *, rowid AS place FROM sessions
+    WHERE user_id = :userId AND expire_time > :now AND end_time IS NULL
+      AND (create_time, rowid) < (:beforeTime, :beforeOrder)
+    ORDER BY create_time DESC, rowid DESC LIMIT :limit`,
   liveSessionsOfAccount: `
     SELECT * FROM sessions
     WHERE provider = :provider AND social_id = :socialId
