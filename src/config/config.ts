@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isLoopback } from "../base/loopback.ts";
 import { type Parsed, parseSettings, type Sources } from "./parse.ts";
 import { providerSettings } from "./providers.ts";
 import {
@@ -6,7 +7,6 @@ import {
   count,
   duration,
   flag,
-  isLoopback,
   type ListenAddress,
   line,
   listenAddress,

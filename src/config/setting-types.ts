@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { z } from "zod";
 import { isMongoUrl, readKey } from "./mongodb.ts";
 
@@ -39,17 +39,6 @@ export type StorageAddress =
 const LONGEST_SHOWN = 60;
 const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8);
-loopback.addAddress("::1", "ipv6");
-
-/** Whether only this machine can reach a listener on `host`. */
-export function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  if (family === 0) return host.toLowerCase() === "localhost";
-  return loopback.check(host, family === 6 ? "ipv6" : "ipv4");
-}
 
 /** A length of time, read to milliseconds. */
 export function duration(fallback: string, about: string, limits = { min: "1ms", max: "3650d" }) {
