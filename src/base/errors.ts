@@ -80,10 +80,10 @@ export class UsherError extends Error {
   }
 }
 
-/** INVALID_PARAMS for one field. */
-export function invalid(field: string, description: string): UsherError {
+/** INVALID_PARAMS for one field, which the message may spell in another way. */
+export function invalid(field: string, description: string, shown = field): UsherError {
   return new UsherError("INVALID_PARAMS", {
-    message: `${field}: ${description}`,
+    message: `${shown}: ${description}`,
     violations: [{ field, description }],
   });
 }

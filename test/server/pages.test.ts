@@ -79,6 +79,10 @@ test("unknown pages are 404, other methods 405, HEAD has no body", async () => {
   const posted = await get(server.httpAddress, "/healthz", "POST");
   assert.equal(posted.status, 405);
   assert.equal(posted.headers.get("allow"), "GET, HEAD");
+  assert.deepEqual(JSON.parse(posted.body), {
+    code: "unimplemented",
+    message: "this page is read with GET",
+  });
   const head = await get(server.httpAddress, "/healthz", "HEAD");
   assert.deepEqual([head.status, head.body], [200, ""]);
   assert.notEqual(head.headers.get("content-length"), "0");
@@ -101,6 +105,7 @@ test("more pages can be served, and one that fails shows nothing", async () => {
   assert.equal((await get(server.httpAddress, "/late")).status, 200);
   const { status, body } = await get(server.httpAddress, "/broken");
   assert.equal(status, 500);
+  assert.equal(JSON.parse(body).code, "internal");
   assert.ok(!body.includes("secret"));
   await server.close(0);
 });
