@@ -48,6 +48,8 @@ export async function startUsher(
     queueCodecs: { encoders: queueEncoders, decoders: queueDecoders },
     grpcListen: config.grpcListen,
     httpListen: config.httpListen,
+    httpAllowedHosts: config.httpAllowedHosts,
+    httpAllowedOrigins: config.httpAllowedOrigins,
     log,
     probe: () => backend.probe(),
     maxRequestBytes: config.queue.maxRequestSize,

@@ -13,6 +13,8 @@ export const reasons = {
   STORAGE_FULL: "The disk is full: nothing more is kept until there is room again.",
   SHARD_UNAVAILABLE: "The tube is moving from one instance to another; try again in a moment.",
   NOT_OWNER: "Nothing was done: another instance has the tube.",
+  HOST_NOT_ALLOWED: "The host that was called is none of the listener's names.",
+  ORIGIN_NOT_ALLOWED: "Pages of that origin may not call.",
   // Queues
   TUBE_NOT_FOUND: "There is no tube of that name.",
   TASK_NOT_FOUND: "There is no task with that id in the tube.",
@@ -78,10 +80,10 @@ export class UsherError extends Error {
   }
 }
 
-/** INVALID_PARAMS for one field. */
-export function invalid(field: string, description: string): UsherError {
+/** INVALID_PARAMS for one field, which the message may spell in another way. */
+export function invalid(field: string, description: string, shown = field): UsherError {
   return new UsherError("INVALID_PARAMS", {
-    message: `${field}: ${description}`,
+    message: `${shown}: ${description}`,
     violations: [{ field, description }],
   });
 }

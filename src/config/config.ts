@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isLoopback } from "../base/loopback.ts";
 import { type Parsed, parseSettings, type Sources } from "./parse.ts";
 import { providerSettings } from "./providers.ts";
 import {
@@ -6,7 +7,7 @@ import {
   count,
   duration,
   flag,
-  isLoopback,
+  hosts,
   type ListenAddress,
   line,
   listenAddress,
@@ -16,6 +17,7 @@ import {
   size,
   storageAddress,
   tubeName,
+  webOrigins,
 } from "./setting-types.ts";
 
 const NO_SEALING_KEYS =
@@ -36,6 +38,12 @@ export const settings = z
     httpListen: listenAddress(
       "127.0.0.1:8080",
       "Where Connect, gRPC-Web, JSON and the health pages are served.",
+    ),
+    httpAllowedHosts: hosts(
+      "By which hosts `http_listen` may be called, beside `localhost` and its own addresses, such as the name that a proxy passes on. On loopback any other host is refused with HOST_NOT_ALLOWED, since a web site can make its name point there; elsewhere hosts are checked only where this is set.",
+    ),
+    httpAllowedOrigins: webOrigins(
+      "The origins of web pages whose scripts may call `http_listen`, as the address bar has them: CORS lets them. `*` is every origin. Any other but the listener's own is refused with ORIGIN_NOT_ALLOWED. Cookies are never let through.",
     ),
     allowInsecureNetwork: flag(
       false,

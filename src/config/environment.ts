@@ -1,4 +1,4 @@
-import { nearest } from "./nearest-name.ts";
+import { nearest } from "../base/nearest-name.ts";
 import {
   ANY_NAME,
   FILE_SUFFIX,

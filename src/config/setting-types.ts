@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { z } from "zod";
 import { isMongoUrl, readKey } from "./mongodb.ts";
 
@@ -39,17 +39,6 @@ export type StorageAddress =
 const LONGEST_SHOWN = 60;
 const DURATION_UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 const SIZE_UNITS = { "": 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8);
-loopback.addAddress("::1", "ipv6");
-
-/** Whether only this machine can reach a listener on `host`. */
-export function isLoopback(host: string): boolean {
-  const family = isIP(host);
-  if (family === 0) return host.toLowerCase() === "localhost";
-  return loopback.check(host, family === 6 ? "ipv6" : "ipv4");
-}
 
 /** A length of time, read to milliseconds. */
 export function duration(fallback: string, about: string, limits = { min: "1ms", max: "3650d" }) {
@@ -213,6 +202,32 @@ export function webUrls(about: string) {
   );
 }
 
+/** Several host names or addresses, without ports. */
+export function hosts(about: string) {
+  const info = {
+    about,
+    allowed: "a list of host names and addresses",
+    fallback: "",
+    secret: false,
+  };
+  return list(info, "a host name or an address, without scheme and port", (item) => {
+    const address = /^\[(.+)\]$/.exec(item)?.[1] ?? item;
+    return isIP(address) !== 0 || isHost(item) ? address.toLowerCase() : undefined;
+  });
+}
+
+/** Several origins of web pages, as browsers write them; `*` is every one. */
+export function webOrigins(about: string) {
+  const info = {
+    about,
+    allowed: "a list of scheme://host or scheme://host:port, or *",
+    fallback: "",
+    secret: false,
+  };
+  const itemAllowed = "scheme://host or scheme://host:port, such as https://app.example.com, or *";
+  return list(info, itemAllowed, readOrigin);
+}
+
 function setting<T>(
   info: SettingInfo & { fallback: string },
   read: (text: string) => T | undefined,
@@ -305,6 +320,16 @@ function readListenAddress(text: string): ListenAddress | undefined {
 function isHost(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return isIP(text) === 4;
   return /^(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$/.test(text);
+}
+
+/** Of http and https as browsers write it, without the port that goes without saying. */
+function readOrigin(text: string): string | undefined {
+  if (text === "*") return text;
+  if (!/^[a-z][a-z\d+.-]*:\/\/(\[[\da-f:.]+\]|[^\s/?#@:[\]\\*]+)(:\d{1,5})?$/i.test(text))
+    return undefined;
+  const url = URL.parse(text);
+  if (url === null) return undefined;
+  return url.origin === "null" ? text.toLowerCase() : url.origin;
 }
 
 function readWebUrl(text: string): URL | undefined {

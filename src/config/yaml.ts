@@ -1,6 +1,6 @@
 import type { Document, Scalar, YAMLMap } from "yaml";
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import { nearest } from "./nearest-name.ts";
+import { nearest } from "../base/nearest-name.ts";
 import {
   ANY_NAME,
   FILE_SUFFIX,

@@ -17,6 +17,8 @@ export const codes: Readonly<Record<Reason, Code>> = {
   MEMORY_FULL: Code.ResourceExhausted,
   SHARD_UNAVAILABLE: Code.Unavailable,
   NOT_OWNER: Code.Unavailable,
+  HOST_NOT_ALLOWED: Code.PermissionDenied,
+  ORIGIN_NOT_ALLOWED: Code.PermissionDenied,
   TUBE_NOT_FOUND: Code.NotFound,
   TASK_NOT_FOUND: Code.NotFound,
   SESSION_NOT_FOUND: Code.NotFound,

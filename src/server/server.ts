@@ -34,6 +34,10 @@ export interface ServerOptions {
   readonly probe: Probe;
   /** The largest request message, unpacked, in bytes. */
   readonly maxRequestBytes: number;
+  /** Names by which callers may call the HTTP listener, beside its own. */
+  readonly httpAllowedHosts?: readonly string[];
+  /** Origins of pages whose scripts may call the HTTP listener; "*" is every one. */
+  readonly httpAllowedOrigins?: readonly string[];
   /** Pages beside /healthz and /readyz, by path. */
   readonly pages?: ReadonlyMap<string, Page>;
 }
@@ -70,7 +74,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const grpc = await startGrpcListener({ ...shared, listen: options.grpcListen });
   let http: Listener;
   try {
-    http = await startHttpListener({ ...shared, listen: options.httpListen, pages });
+    http = await startHttpListener({
+      ...shared,
+      listen: options.httpListen,
+      pages,
+      allowedHosts: options.httpAllowedHosts ?? [],
+      allowedOrigins: options.httpAllowedOrigins ?? [],
+    });
   } catch (error) {
     grpc.destroy();
     await grpc.close();

@@ -48,6 +48,8 @@ test("without any setting every default holds", () => {
     storage: { kind: "sqlite", folder: "usher-data" },
     grpcListen: { host: "127.0.0.1", port: 50051 },
     httpListen: { host: "127.0.0.1", port: 8080 },
+    httpAllowedHosts: [],
+    httpAllowedOrigins: [],
     allowInsecureNetwork: false,
     logLevel: "info",
     shutdownGrace: 10 * SECOND,
@@ -209,6 +211,40 @@ describe("forms", () => {
     const expected = ["https://a.example/x", "http://127.0.0.1:9/"];
     assert.deepEqual(uris({ env: { USHER_AUTH_FACEBOOK_REDIRECT_URIS } }), expected);
     assert.deepEqual(configOf({ file: "auth: {facebook: {scope: []}}" }).auth.facebook.scope, []);
+  });
+
+  test("allowed hosts are names and addresses without ports", () => {
+    const hosts = (text: string) => configOf({ env: { USHER_HTTP_ALLOWED_HOSTS: text } });
+    const given = hosts("Usher.internal,10.0.0.7, [fd00::7],fd00::8").httpAllowedHosts;
+    assert.deepEqual(given, ["usher.internal", "10.0.0.7", "fd00::7", "fd00::8"]);
+    for (const wrong of ["http://usher", "usher:8080", "usher/", "a b", "*", "1.2.3"]) {
+      const [fault] = faultsOf({ file: `http_allowed_hosts: ["${wrong}"]` });
+      assert.match(fault ?? "", /^http_allowed_hosts \(line 1\), item 1: found .*without scheme/);
+    }
+  });
+
+  test("allowed origins are spelled as browsers do", () => {
+    const origins = (text: string) =>
+      configOf({ env: { USHER_HTTP_ALLOWED_ORIGINS: text } }).httpAllowedOrigins;
+    assert.deepEqual(origins("*"), ["*"]);
+    assert.deepEqual(
+      origins(
+        "https://App.example.com:443,http://localhost:3000,http://[::1]:80,tauri://Localhost",
+      ),
+      ["https://app.example.com", "http://localhost:3000", "http://[::1]", "tauri://localhost"],
+    );
+    const wrongs = [
+      ...["app.example.com", "https://", "https://a.example/", "https://a.example/x", "null"],
+      ...["https://a:b@c.example", "https://*.example.com", "https://a.example:99999", "a.b:80"],
+    ];
+    for (const wrong of wrongs) {
+      const [fault] = faultsOf({ file: `http_allowed_origins: ["${wrong}"]` });
+      assert.match(
+        fault ?? "",
+        /^http_allowed_origins \(line 1\), item 1: found .*; allowed: scheme:\/\/host or /,
+        wrong,
+      );
+    }
   });
 
   test("base URLs lose the slash at their end", () => {

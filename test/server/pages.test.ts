@@ -79,6 +79,10 @@ test("unknown pages are 404, other methods 405, HEAD has no body", async () => {
   const posted = await get(server.httpAddress, "/healthz", "POST");
   assert.equal(posted.status, 405);
   assert.equal(posted.headers.get("allow"), "GET, HEAD");
+  assert.deepEqual(JSON.parse(posted.body), {
+    code: "unimplemented",
+    message: "this page is read with GET",
+  });
   const head = await get(server.httpAddress, "/healthz", "HEAD");
   assert.deepEqual([head.status, head.body], [200, ""]);
   assert.notEqual(head.headers.get("content-length"), "0");
@@ -101,6 +105,7 @@ test("more pages can be served, and one that fails shows nothing", async () => {
   assert.equal((await get(server.httpAddress, "/late")).status, 200);
   const { status, body } = await get(server.httpAddress, "/broken");
   assert.equal(status, 500);
+  assert.equal(JSON.parse(body).code, "internal");
   assert.ok(!body.includes("secret"));
   await server.close(0);
 });
@@ -123,13 +128,13 @@ async function startListener(peekTimeoutMs: number) {
 
 test("HTTP/1.1 and HTTP/2 are told apart however their first bytes are split", async () => {
   const { listener, connect } = await startListener(60_000);
-  const http1 = "GET /page HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  const http1 = "GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   // The preface, an empty SETTINGS frame, and GET /page as one HEADERS frame that ends the stream.
   const block = Buffer.concat([
     Buffer.from([0x82, 0x86, 0x04, 5]),
     Buffer.from("/page"),
-    Buffer.from([0x01, 1]),
-    Buffer.from("a"),
+    Buffer.from([0x01, 9]),
+    Buffer.from("localhost"),
   ]);
   const http2 = Buffer.concat([
     Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),

@@ -11,6 +11,8 @@ import {
   TCP_KEEP_ALIVE_MS,
 } from "../listener.ts";
 import type { ServedService } from "../served-service.ts";
+import { hostCheck } from "./hosts.ts";
+import { originCheck } from "./origins.ts";
 import {
   type HttpRequest,
   type HttpResponse,
@@ -20,6 +22,7 @@ import {
   servePage,
 } from "./pages.ts";
 import { peekProtocol } from "./protocol-detection.ts";
+import { refuse } from "./refusal.ts";
 import { createRpcHandler } from "./rpc.ts";
 
 export interface HttpListenerOptions {
@@ -32,6 +35,10 @@ export interface HttpListenerOptions {
   readonly abortSignal: AbortSignal;
   /** The largest request message, unpacked, in bytes. */
   readonly maxRequestBytes: number;
+  /** Names by which callers may call the listener, beside its own. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins of pages whose scripts may call, beside the listener's own; "*" is every one. */
+  readonly allowedOrigins?: readonly string[];
   /** How long a new connection may take to say which protocol it speaks; in milliseconds. */
   readonly peekTimeoutMs?: number;
 }
@@ -49,12 +56,23 @@ const CLOSE_IDLE_EVERY_MS = 100;
 export async function startHttpListener(options: HttpListenerOptions): Promise<Listener> {
   const { pages, peekTimeoutMs = DEFAULT_PEEK_TIMEOUT_MS } = options;
   const rpc = createRpcHandler(options);
+  const checkHost = hostCheck(options.listen.host, options.allowedHosts ?? []);
+  const checkOrigin = originCheck(options.allowedOrigins ?? []);
   // Connect's clients read "code"; "unimplemented" is what they make of a 404 without one.
   const notFound = jsonAnswer(404, {
     code: "unimplemented",
     message: `no such page or RPC; the pages are ${[...pages.keys()].join(", ")}`,
   });
   const onRequest = (request: HttpRequest, response: HttpResponse): void => {
+    const host = "authority" in request ? request.authority : request.headers.host;
+    try {
+      // Browsers always send a host. Probes by HTTP/1.0 may have none.
+      if (host !== undefined) checkHost?.(host);
+      if (checkOrigin(request, response, host)) return;
+    } catch (error) {
+      refuse(error, request, response);
+      return;
+    }
     const page = pages.get(request.url?.split("?", 1)[0] ?? "");
     if (page !== undefined) void servePage(page, request, response);
     else if (!rpc(request, response)) {

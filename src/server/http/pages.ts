@@ -28,7 +28,10 @@ export async function servePage(
   response: HttpResponse,
 ): Promise<void> {
   if (request.method !== "GET" && request.method !== "HEAD") {
-    const refusal = jsonAnswer(405, { message: "this page is read with GET" });
+    const refusal = jsonAnswer(405, {
+      code: "unimplemented",
+      message: "this page is read with GET",
+    });
     send({ ...refusal, headers: { allow: "GET, HEAD" } }, request, response);
     return;
   }
@@ -36,7 +39,7 @@ export async function servePage(
   try {
     answer = await page();
   } catch {
-    answer = jsonAnswer(500, { message: "internal error" });
+    answer = jsonAnswer(500, { code: "internal", message: "internal error" });
   }
   send(answer, request, response);
 }

@@ -1,8 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 
-/** A JSON body larger than this is not kept to name the field at fault. */
-const LONGEST_KEPT = 1024 * 1024;
+/** A JSON body larger than this is not kept: to find the field at fault takes a while. */
+const LONGEST_KEPT = 256 * 1024;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * A request's body for Connect, which may stop reading early: the connection then lives on to
@@ -37,7 +39,7 @@ export class RequestBody implements AsyncIterable<Uint8Array> {
   json(): unknown {
     if (this.#kept === undefined) return undefined;
     try {
-      return JSON.parse(Buffer.concat(this.#kept).toString("utf8"));
+      return JSON.parse(utf8.decode(Buffer.concat(this.#kept)));
     } catch {
       return undefined;
     }

@@ -10,17 +10,18 @@ import {
   compressionGzip,
   universalRequestFromNodeRequest,
 } from "@connectrpc/connect-node";
-import { invalid } from "../../base/errors.ts";
+import { invalid, type UsherError } from "../../base/errors.ts";
 import type { Log } from "../../logging/log.ts";
 import { answerLost } from "../../wire/lost-answer.ts";
 import { hasReason, internalError, toConnectError } from "../error-status.ts";
-import { faultyField } from "../json-field-path.ts";
+import { type JsonFault, jsonFault } from "../json-fault.ts";
 import { requestFault } from "../request-errors.ts";
 import type { ServedService } from "../served-service.ts";
 import { type Correct, correctErrors } from "./connect-errors.ts";
 import { type HttpRequest, type HttpResponse, jsonAnswer, send } from "./pages.ts";
 import { RequestBody } from "./request-body.ts";
 import { deliver } from "./send-answer.ts";
+import { spellEnumsInFull } from "./short-enums.ts";
 
 export interface RpcOptions {
   readonly services: readonly ServedService[];
@@ -92,16 +93,23 @@ async function answer(
   const isJson = request.header.get("content-type")?.startsWith("application/json") ?? false;
   const body = new RequestBody(nodeRequest, isJson && !request.header.has("content-encoding"));
 
+  // The body of a JSON request that could not be decoded, so that no handler has seen it, with
+  // short names of enums in full.
+  let respelled: Uint8Array<ArrayBuffer> | undefined;
   const correct: Correct = (error) => {
     if (hasReason(error)) return undefined;
     const fault = requestFault(error, maxRequestBytes);
     if (fault !== undefined) {
-      const [violation] = fault.violations;
-      const field = isJson ? faultyField(handler.method.input, body.json()) : undefined;
-      if (fault.reason !== "INVALID_PARAMS" || violation === undefined || field === undefined) {
-        return toConnectError(fault);
+      const isUndecoded = isJson && fault.reason === "INVALID_PARAMS";
+      if (!isUndecoded || isAmbiguous(error)) return toConnectError(fault);
+      const json = body.json();
+      const isRespelled = spellEnumsInFull(handler.method.input, json);
+      const found = jsonFault(handler.method.input, json);
+      // Without short names it may be right, or the decoder has more to say.
+      if (isRespelled && found?.description === undefined) {
+        respelled = Buffer.from(JSON.stringify(json));
       }
-      return toConnectError(invalid(field, violation.description));
+      return toConnectError(found === undefined ? fault : explained(fault, found));
     }
     const shown = internalError(error);
     if (error.code !== Code.Internal || error.rawMessage === shown.rawMessage) return undefined;
@@ -115,10 +123,28 @@ async function answer(
     closed = true;
     if (!wasWritten(nodeResponse)) answerLost(contextValues);
   });
-  const answered = await handler({ ...request, body, contextValues });
-  if (closed) answerLost(contextValues);
-  const response = await correctErrors(answered, compressions, correct);
+  const call = async (again: Partial<UniversalServerRequest>): Promise<UniversalServerResponse> => {
+    const answered = await handler({ ...request, body, contextValues, ...again });
+    if (closed) answerLost(contextValues);
+    return correctErrors(answered, compressions, correct);
+  };
+  let response = await call({});
+  if (respelled !== undefined) {
+    const header = new Headers(request.header);
+    header.set("content-length", String(respelled.length));
+    response = await call({ header, body: createAsyncIterable([respelled]) });
+  }
   await deliver(explain(response), nodeResponse);
+}
+
+/** The fault of a JSON request, with the field in JSON's spelling and what JSON has there. */
+function explained(fault: UsherError, { field, shown, description }: JsonFault): UsherError {
+  return invalid(field, description ?? fault.violations[0]?.description ?? fault.message, shown);
+}
+
+/** A name that is there twice is refused, and JSON.parse would drop the first. */
+function isAmbiguous({ rawMessage }: ConnectError): boolean {
+  return rawMessage.includes("duplicate object key");
 }
 
 /** Whether all of a response that is closed has left for the network. */
