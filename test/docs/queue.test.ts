@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { promisify } from "node:util";
@@ -25,6 +26,29 @@ test("the commands of docs/queue.md work as written, also twice", async (t) => {
   }
   const { body } = await callJson(usher, "usher.queue.v1.QueueService/GetTube", { tube: "mail" });
   assert.equal(body.tube.maxAttempts, 5);
+});
+
+test("the worker of docs/queue.md does a task that is put, and stops", async (t) => {
+  const usher = await startService(t);
+  const call = (method: string, body: object) =>
+    callJson(usher, `usher.queue.v1.QueueService/${method}`, body);
+  await call("CreateTube", { tube: { name: "mail", kind: "TUBE_KIND_FIFO" } });
+  const { body } = await call("Put", { tube: "mail", task: { payload: { text: "to ada" } } });
+  const { id } = body.task;
+  const [, code = ""] = page.match(/^```ts\n([\s\S]*?)^```$/m) ?? [];
+  assert.ok(code.includes("127.0.0.1:50051"));
+  const here = code.replace("127.0.0.1:50051", usher.grpcAddress);
+  const child = spawn(process.execPath, ["--input-type=module-typescript", "--eval", here], {
+    cwd: new URL("../../", import.meta.url),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  t.after(() => child.kill("SIGKILL"));
+  const [printed] = await once(child.stdout, "data");
+  assert.equal(String(printed), "sent to ada\n");
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "close"), [0, null]);
+  const { status } = await call("GetTask", { tube: "mail", id });
+  assert.equal(status, 404);
 });
 
 test("the diagram of docs/queue.md has the edges of the state machine, and no others", () => {
