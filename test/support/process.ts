@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -16,15 +17,24 @@ export function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
-/** A port of 127.0.0.1 that was free a moment ago. */
+/** Systems give out no port below 32,768 by themselves. */
+const PORTS = { from: 20_000, to: 32_000 };
+
+/**
+ * A port of 127.0.0.1 that was free a moment ago. No connection and no listener that asks for any
+ * port gets it meanwhile, so that a process can stop and come back on it.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
+  const port = randomInt(PORTS.from, PORTS.to);
+  const server = createServer().listen(port, "127.0.0.1");
+  const event = await Promise.race([
+    once(server, "listening").then(() => "listening"),
+    new Promise<string>((resolve) => server.once("error", () => resolve("taken"))),
+  ]).catch(() => "taken");
+  if (event === "taken") return freePort();
   server.close();
   await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  return port;
 }
 
 /** Usher as operators run it: a process of its own. */
