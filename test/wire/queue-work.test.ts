@@ -380,12 +380,12 @@ for (const way of streamWays) {
       worker.cancel();
     });
 
-    test("no prefetch named is 500", async (t) => {
+    test("no prefetch named is 32", async (t) => {
       const q = await start(t, way);
       await putMany(q, "jobs", 600);
       const worker = q.work({ tubes: ["jobs"] });
-      await worker.take(500);
-      assert.deepEqual(await q.counts("jobs"), { ready: 100, leased: 500 });
+      await worker.take(32);
+      assert.deepEqual(await q.counts("jobs"), { ready: 568, leased: 32 });
       worker.cancel();
     });
 
@@ -501,7 +501,7 @@ test("a worker that does not read is held back and loses nothing", async (t) => 
     await q.client.batchPut({ tube: "jobs", tasks: Array(100).fill(text(large)) });
   }
   const relay = await startRelay(t, usher.grpcAddress);
-  const worker = Queue.of(through(relay)).work({ tubes: ["jobs"] });
+  const worker = Queue.of(through(relay)).work({ tubes: ["jobs"], prefetch: 500 });
   relay.stall();
   await q.becomes("jobs", { leased: 500 });
   // Others are served meanwhile.
