@@ -1,7 +1,8 @@
+import { freePort } from "../../scripts/free-port.ts";
 import { temporaryFolder } from "../run/bench.ts";
 import { findOnPath } from "../run/find.ts";
 import { phases, rateOf, runLoad } from "../run/load.ts";
-import { accepts, freePort, Program } from "../run/process.ts";
+import { accepts, Program } from "../run/process.ts";
 import type { Absent, Contender } from "../run/rounds.ts";
 import { PAYLOAD_BYTES } from "../systems/tubes.ts";
 

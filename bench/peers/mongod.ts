@@ -11,8 +11,9 @@ import {
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { MongoClient } from "mongodb";
+import { freePort } from "../../scripts/free-port.ts";
 import { findOnPath, isExecutable } from "../run/find.ts";
-import { accepts, lastingPort, Program } from "../run/process.ts";
+import { accepts, Program } from "../run/process.ts";
 
 /** A mongod that was started from here: a replica set of one. */
 export interface Mongod {
@@ -48,7 +49,7 @@ export async function startMongod(
 ): Promise<Mongod | undefined> {
   const binary = findMongod();
   if (binary === undefined) return undefined;
-  const port = await lastingPort();
+  const port = await freePort();
   const all = [
     ...["--bind_ip", "127.0.0.1", "--port", `${port}`, "--dbpath", folder],
     ...["--replSet", REPLICA_SET, "--wiredTigerCacheSizeGB", `${cacheGiB}`, ...args],

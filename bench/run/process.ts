@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Ticks of /proc's clock in a second; the same on every Linux. */
@@ -149,39 +149,6 @@ export function residentBytesOf(pid: number): number | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Below those that Linux gives to outgoing connections (from 32,768 on). */
-const LASTING_PORTS = { from: 20_000, count: 10_000 };
-
-/**
- * A free port that is still free when its server comes back after a while. One that the system hands
- * out may be taken meanwhile, even by a client's own attempts to connect to it.
- */
-export async function lastingPort(): Promise<number> {
-  for (;;) {
-    const port = LASTING_PORTS.from + Math.floor(Math.random() * LASTING_PORTS.count);
-    const server = createServer().listen(port, "127.0.0.1");
-    const [outcome] = await Promise.race([
-      once(server, "listening").then(() => ["free"]),
-      once(server, "error").then(() => ["taken"]),
-    ]);
-    if (outcome !== "free") continue;
-    server.close();
-    await once(server, "close");
-    return port;
-  }
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Whether something accepts connections there. */

@@ -4,8 +4,9 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { type Bench, temporaryFolder } from "../run/bench.ts";
-import { freePort, Program } from "../run/process.ts";
+import { Program } from "../run/process.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const MEMORY = fileURLToPath(new URL("./report-memory.ts", import.meta.url));

@@ -6,9 +6,9 @@ import { toJson } from "@bufbuild/protobuf";
 import { ValueSchema } from "@bufbuild/protobuf/wkt";
 import { AuthService } from "../../gen/usher/auth/v1/auth_pb.ts";
 import { QueueService } from "../../gen/usher/queue/v1/queue_pb.ts";
+import { freePort } from "../../scripts/free-port.ts";
 import { OTHER_PASSWORD, PASSWORD } from "../auth/accounts.ts";
 import { startGraph } from "../auth/graph-stand-in.ts";
-import { freePort } from "../support/process.ts";
 import { clientOf, startService } from "../support/service.ts";
 
 const MAIN = new URL("../../examples/web-backend/main.ts", import.meta.url).pathname;

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { freePort } from "../../scripts/free-port.ts";
 import { storageSettings } from "./storage.ts";
 
 const MAIN = new URL("../../src/main.ts", import.meta.url).pathname;
@@ -15,26 +14,6 @@ export function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "usher-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** Systems give out no port below 32,768 by themselves. */
-const PORTS = { from: 20_000, to: 32_000 };
-
-/**
- * A port of 127.0.0.1 that was free a moment ago. No connection and no listener that asks for any
- * port gets it meanwhile, so that a process can stop and come back on it.
- */
-export async function freePort(): Promise<number> {
-  const port = randomInt(PORTS.from, PORTS.to);
-  const server = createServer().listen(port, "127.0.0.1");
-  const event = await Promise.race([
-    once(server, "listening").then(() => "listening"),
-    new Promise<string>((resolve) => server.once("error", () => resolve("taken"))),
-  ]).catch(() => "taken");
-  if (event === "taken") return freePort();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Usher as operators run it: a process of its own. */

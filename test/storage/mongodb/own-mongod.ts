@@ -5,7 +5,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Document, MongoClient } from "mongodb";
 import { findMongod } from "../../../bench/peers/mongod.ts";
-import { lastingPort } from "../../../bench/run/process.ts";
+import { freePort } from "../../../scripts/free-port.ts";
 import { temporaryFolder } from "../../support/process.ts";
 
 /** A MongoDB of a test's own that can be killed and started again. */
@@ -34,7 +34,7 @@ export async function startOwnMongod(
 ): Promise<OwnMongod> {
   const members: Member[] = [];
   for (let number = 0; number < count; number++) {
-    members.push(new Member(await lastingPort(), temporaryFolder(t), isInSet));
+    members.push(new Member(await freePort(), temporaryFolder(t), isInSet));
   }
   const hosts = members.map(({ host }) => host);
   const options = `${isInSet ? "replicaSet=own&" : ""}monitorCommands=true`;
