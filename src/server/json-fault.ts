@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { nearest } from "../base/nearest-name.ts";
-import { expected } from "./json-spelling.ts";
+import { DEEPEST, expected, isWellKnown } from "./json-spelling.ts";
 import { WHOLE_MESSAGE } from "./request-errors.ts";
 
 /** What is wrong with a JSON request. */
@@ -13,8 +13,6 @@ export interface JsonFault {
   readonly description: string | undefined;
 }
 
-/** No request is nested as deep. */
-const DEEPEST = 20;
 const LONGEST_GUESSED = 64;
 
 /**
@@ -84,7 +82,6 @@ function below(
   depth: number,
 ): JsonFault {
   const { message } = field;
-  // In JSON the well-known types are values, not messages.
   if (message === undefined || isWellKnown(message) || !isObject(value)) {
     return { ...named, description: expected(field, value) };
   }
@@ -95,10 +92,6 @@ function below(
     shown: `${named.shown}.${inside.shown}`,
     description: inside.description,
   };
-}
-
-function isWellKnown({ typeName }: DescMessage): boolean {
-  return typeName.startsWith("google.protobuf.");
 }
 
 function unknownIn({ fields }: DescMessage, key: string): string {

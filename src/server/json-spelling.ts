@@ -1,5 +1,13 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 
+/** No request is nested as deep. */
+export const DEEPEST = 20;
+
+/** Of these JSON has values, not the message with its fields. */
+export function isWellKnown({ typeName }: DescMessage): boolean {
+  return typeName.startsWith("google.protobuf.");
+}
+
 /** How JSON spells what a field has, for who has sent something else. Undefined: nothing to say. */
 export function expected(field: DescField, value: unknown): string | undefined {
   if (field.enum !== undefined) return enumSpelling(field.enum);
@@ -66,7 +74,7 @@ function messageSpelling(message: DescMessage, value: unknown): string | undefin
     case "google.protobuf.FieldMask":
       return 'must be a string of field names with commas between, such as "fieldOne,fieldTwo"';
     default:
-      return message.typeName.startsWith("google.protobuf.") ? undefined : objectSpelling(message);
+      return isWellKnown(message) ? undefined : objectSpelling(message);
   }
 }
 

@@ -1,8 +1,5 @@
 import type { DescEnum, DescField, DescMessage } from "@bufbuild/protobuf";
-import { shortNames } from "../json-spelling.ts";
-
-/** No request is nested as deep. */
-const DEEPEST = 20;
+import { DEEPEST, isWellKnown, shortNames } from "../json-spelling.ts";
 
 /**
  * Spells names of enums in full where a JSON request has them short ("FIFO" or "fifo" in place of
@@ -61,9 +58,7 @@ function hasEnums(message: DescMessage): boolean {
   if (before !== undefined) return before;
   // A message that holds itself gets no enum by that.
   known.set(message, false);
-  // In JSON the well-known types are values, not messages.
-  const isWellKnown = message.typeName.startsWith("google.protobuf.");
-  const has = !isWellKnown && message.fields.some(mayHaveEnums);
+  const has = !isWellKnown(message) && message.fields.some(mayHaveEnums);
   known.set(message, has);
   return has;
 }
