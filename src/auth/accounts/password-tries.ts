@@ -28,8 +28,7 @@ export interface RightPassword {
 
 /**
  * Checks a password within the limits. If it is right `use` is called, which must release the try.
- * Each refusal becomes an event, or is
- * counted with others, also one of `use`. An unknown user, a user without a password and
+ * Each refusal becomes an event, or is counted with others, also one of `use`. An unknown user, a user without a password and
  * a wrong password look the same to the caller, in words and in time. Throws WRONG_PASSWORD,
  * USER_NOT_ACTIVE, TOO_MANY_ATTEMPTS, OVERLOADED, and what `use` throws.
  */

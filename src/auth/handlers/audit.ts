@@ -6,6 +6,7 @@ import {
 } from "../../../gen/usher/auth/v1/audit_pb.ts";
 import { pageSize } from "../../base/request-fields.ts";
 import type { AuditEvent, AuditEventType, AuditSteps } from "../repository.ts";
+import { cutPage, readForPage } from "../rules/pages.ts";
 import { optionalUserIdField, placeField, placeToken, timeField } from "./fields.ts";
 import type { AuthHandlers } from "./handlers.ts";
 
@@ -43,16 +44,14 @@ export function auditHandlers({
       const limit = pageSize("page_size", request.pageSize);
       const after = placeField("page_token", request.pageToken);
       const userId = optionalUserIdField("user_id", request.userId);
-      // One more than asked for is read, to know whether there are more.
       const events = await repository.listEvents({
-        limit: limit + 1,
+        limit: readForPage(limit),
         after: after && { time: after.time, id: String(after.number) },
         userId: userId === "" ? undefined : userId,
         startTime: timeField("start_time", request.startTime),
         endTime: timeField("end_time", request.endTime),
       });
-      const page = events.slice(0, limit);
-      const last = events.length > limit ? page.at(-1) : undefined;
+      const { page, last } = cutPage(events, limit);
       const nextPageToken = last === undefined ? "" : placeToken(last.time, Number(last.id));
       return { events: page.map(toEvent), nextPageToken };
     },

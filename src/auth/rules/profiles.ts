@@ -32,7 +32,7 @@ export function toldChanges(
 ): Partial<ProviderProfile> | undefined {
   let whole = profile;
   for (const field of toldFields) {
-    if (told[field] === "") continue;
+    if (told[field] === "" || told[field] === profile[field]) continue;
     const next = { ...whole, [field]: told[field] };
     if (bytesOf(next) <= Math.max(LARGEST_PROFILE, bytesOf(whole))) whole = next;
   }

@@ -210,8 +210,8 @@ export class Consumer implements Taker, LeaseHolder, SessionUser, TurnTaker {
   /**
    * Ends the stream. Tasks that did not reach the worker go back as if never taken. The others are
    * released, unless a session keeps them; of a worker that tells what it begins, those that were
-   * not begun use no attempt. Where the server stops they go back without an attempt
-   * used: it is not the worker's failure.
+   * not begun use no attempt. Where the server stops they go back without an attempt used: it is
+   * not the worker's failure.
    */
   close(undelivered: readonly Lease[]): void {
     this.#stop();

@@ -1,5 +1,5 @@
 import { Binary } from "mongodb";
-import type { Credentials, SavedState, Session, User } from "../../../auth/repository.ts";
+import type { Credentials, Profile, SavedState, Session, User } from "../../../auth/repository.ts";
 import { isSameHash } from "../../same-hash.ts";
 import type { SessionDocument, StateDocument, TimedHash, UserDocument } from "./schema.ts";
 
@@ -7,14 +7,23 @@ export function toState({ _id, ...state }: StateDocument): SavedState {
   return { stateHash: bytesOf(_id), ...state };
 }
 
+export function toProfile({
+  firstName,
+  lastName,
+  picture,
+  locale,
+  attributes,
+}: UserDocument): Profile {
+  // `fromEntries` defines own properties, `__proto__` among them.
+  return { firstName, lastName, picture, locale, attributes: Object.fromEntries(attributes) };
+}
+
 export function toUser(user: UserDocument): User {
-  const { firstName, lastName, picture, locale, attributes } = user;
   return {
     id: user._id,
     email: user.email,
     state: user.state,
-    // `fromEntries` defines own properties, `__proto__` among them.
-    profile: { firstName, lastName, picture, locale, attributes: Object.fromEntries(attributes) },
+    profile: toProfile(user),
     socialAccounts: user.accounts.map(({ provider, socialId, email, emailVerified, linkTime }) => ({
       provider,
       socialId,

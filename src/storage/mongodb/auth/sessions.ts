@@ -1,5 +1,5 @@
 import type { SessionPlace, SessionQuery, SessionSteps } from "../../../auth/repository.ts";
-import { readForPage, sessionPage } from "../../../auth/rules/session-pages.ts";
+import { readForPage, sessionPage } from "../../../auth/rules/pages.ts";
 import { toSession } from "./documents.ts";
 import { REVOKING } from "./revocations.ts";
 import type { SessionDocument } from "./schema.ts";
@@ -57,7 +57,7 @@ function readSessions(
   const page = {
     ...options,
     sort: { createTime: -1, order: -1 },
-    limit: readForPage(query),
+    limit: readForPage(query.limit),
   } as const;
   return sessions.find(after === undefined ? live : { ...live, ...earlier }, page).toArray();
 }

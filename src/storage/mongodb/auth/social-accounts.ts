@@ -1,7 +1,7 @@
 import type { ProviderProfile, ToldAccount } from "../../../auth/repository.ts";
 import { toldChanges } from "../../../auth/rules/profiles.ts";
 import { verifiedEmail } from "../../../auth/rules/social-accounts.ts";
-import { accountKey, toUser } from "./documents.ts";
+import { accountKey, toProfile } from "./documents.ts";
 import type { AccountDocument, UserDocument } from "./schema.ts";
 import type { AuthTransaction } from "./transactions.ts";
 import { findUser } from "./user-documents.ts";
@@ -58,7 +58,7 @@ export function withToldProfile(
   told: ProviderProfile,
   now: number,
 ): UserDocument {
-  const changes = toldChanges(toUser(user).profile, told);
+  const changes = toldChanges(toProfile(user), told);
   return changes === undefined ? user : { ...user, ...changes, updateTime: now };
 }
 

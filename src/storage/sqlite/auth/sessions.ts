@@ -1,5 +1,5 @@
 import type { SessionPlace, SessionSteps } from "../../../auth/repository.ts";
-import { readForPage, sessionPage } from "../../../auth/rules/session-pages.ts";
+import { readForPage, sessionPage } from "../../../auth/rules/pages.ts";
 import { type Row, text, toSession } from "./rows.ts";
 import type { SessionCache } from "./session-cache.ts";
 import {
@@ -48,7 +48,7 @@ export function sessionSteps(
           now,
           beforeTime: after?.createTime ?? Number.MAX_SAFE_INTEGER,
           beforeOrder: after?.order ?? Number.MAX_SAFE_INTEGER,
-          limit: readForPage(query),
+          limit: readForPage(query.limit),
         });
         return sessionPage(rows, query, toSession, placeOf);
       }),
